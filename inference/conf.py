@@ -1,0 +1,59 @@
+"""The only reader of Django settings in this app; typed, so the rest asks none by name."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from inference.backends import BackendOptions
+from inference.recording import Recorder
+
+# A worker that has not been heard of for this long is taken for dead, and what it ran is rescued.
+LEASE_SECONDS = 8.0
+HEARTBEAT_SECONDS = 2.0
+CHECKPOINT_SECONDS = 0.5
+POLL_SECONDS = 1.0
+# Deadline for what runs at SIGTERM to finish; the rest is handed back to the queue.
+DRAIN_SECONDS = 10.0
+# A waiting request whose person has gone is dropped this long after their last sign of life.
+WANTED_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class PolicyDefaults:
+    """First values of the policy row."""
+
+    max_running: int
+    max_waiting: int
+    max_running_per_user: int
+    max_waiting_per_user: int
+    max_new_tokens: int
+
+
+def policy_defaults() -> PolicyDefaults:
+    return PolicyDefaults(**settings.INFERENCE_POLICY_DEFAULTS)
+
+
+def recorder() -> Recorder:
+    """The function, named by dotted path, that keeps the text of an ended request for the site."""
+    found: Recorder = import_string(settings.INFERENCE_RECORDER)
+    return found
+
+
+def backend_options() -> BackendOptions:
+    return BackendOptions(
+        engine=settings.INFERENCE_ENGINE,
+        model=settings.INFERENCE_MODEL,
+        device=settings.INFERENCE_DEVICE,
+        dtype=settings.INFERENCE_DTYPE,
+        max_model_len=settings.INFERENCE_MAX_MODEL_LEN or None,
+        slots=settings.INFERENCE_SLOTS or None,
+        chat_template=settings.INFERENCE_CHAT_TEMPLATE or None,
+        mock_rate=settings.INFERENCE_MOCK_RATE,
+        threads=None,
+    )
+
+
+def is_embedded() -> bool:
+    """True when the worker runs inside the web process: there is no Redis between the two."""
+    return not settings.REDIS_URL

@@ -1,0 +1,41 @@
+"""What can go wrong in the request queue.
+
+InferenceError
+├── Refused            a request was not accepted; nothing was stored
+├── NotFound           no such request, or not yours: the two look the same
+├── IllegalTransition  a state change that the state machine does not have
+└── NotConfigured      a setting that keeps the worker from starting
+"""
+
+
+class InferenceError(Exception):
+    """Base of this tree."""
+
+
+class Refused(InferenceError):
+    """A refusal with a code for programs, a sentence for people and, where it helps, seconds to
+    wait.
+    """
+
+    def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class NotFound(InferenceError):
+    """No such request, or it belongs to somebody else."""
+
+
+class IllegalTransition(InferenceError):
+    """The request is not in a state from which this change is possible."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__(f"A request that is {before} cannot become {after}.")
+        self.before = before
+        self.after = after
+
+
+class NotConfigured(InferenceError):
+    """A setting is missing or wrong; the text says which and what to do."""

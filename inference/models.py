@@ -1,0 +1,208 @@
+"""The rows of the request queue: requests, workers and the policy. `inference.queue` alone changes
+states.
+
+Knows users by key only, and nothing of conversations or pages.
+"""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from inference.errors import IllegalTransition
+from inference.messages import MessageFinished
+from inference.metrics import timings_of
+
+
+class WorkerNode(models.Model):
+    """One worker process and what it last said of itself."""
+
+    class State(models.TextChoices):
+        STARTING = "starting", _("starting")
+        READY = "ready", _("ready")
+        DRAINING = "draining", _("draining")
+        STOPPED = "stopped", _("stopped")
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    host = models.CharField(_("host"), max_length=80)
+    pid = models.PositiveIntegerField(_("process"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.STARTING
+    )
+    detail = models.CharField(_("detail"), max_length=200, blank=True)
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    engine = models.CharField(_("engine"), max_length=20, blank=True)
+    device = models.CharField(_("device"), max_length=80, blank=True)
+    dtype = models.CharField(_("dtype"), max_length=20, blank=True)
+    slots = models.PositiveIntegerField(_("slots"), default=0)
+    max_model_len = models.PositiveIntegerField(_("context length"), default=0)
+    started_at = models.DateTimeField(_("started"))
+    heartbeat_at = models.DateTimeField(_("last heartbeat"), db_index=True)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueuePolicy(models.Model):
+    """The one row of limits, edited in the admin and applied live. Zero per user means no limit."""
+
+    class Order(models.TextChoices):
+        FIFO = "fifo", _("first come, first served")
+
+    max_running = models.PositiveIntegerField(
+        _("running at once"), help_text=_("N: how many requests a worker decodes together.")
+    )
+    max_waiting = models.PositiveIntegerField(
+        _("waiting at most"),
+        help_text=_("Q: how many may wait before the site says that it is full."),
+    )
+    max_running_per_user = models.PositiveIntegerField(
+        _("running per user"), help_text=_("0 means no limit.")
+    )
+    max_waiting_per_user = models.PositiveIntegerField(
+        _("waiting per user"), help_text=_("0 means no limit, as long as running has none either.")
+    )
+    max_new_tokens = models.PositiveIntegerField(_("tokens per answer at most"))
+    order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FIFO)
+    paused = models.BooleanField(
+        _("paused"), default=False, help_text=_("Nothing new starts; what runs goes on.")
+    )
+
+    class Meta:
+        verbose_name = _("queue policy")
+        verbose_name_plural = _("queue policy")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_policy_row")]
+
+    def __str__(self) -> str:
+        return f"N={self.max_running} Q={self.max_waiting}"
+
+
+class GenerationRequest(models.Model):
+    """One answer to be made: the durable truth about it from the click to the last token."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+        ABORTED = "aborted", _("aborted")
+        FAILED = "failed", _("failed")
+
+    NEXT_STATES: dict[str, frozenset[str]] = {
+        State.WAITING: frozenset({State.RUNNING, State.ABORTED, State.FAILED}),
+        State.RUNNING: frozenset({State.WAITING, State.FINISHED, State.ABORTED, State.FAILED}),
+        State.FINISHED: frozenset(),
+        State.ABORTED: frozenset(),
+        State.FAILED: frozenset(),
+    }
+
+    # The key grows in the order of arrival (submits hold the policy row), so it is the FIFO order.
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="generation_requests"
+    )
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.WAITING
+    )
+    priority = models.SmallIntegerField(_("priority"), default=0)
+
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    messages = models.JSONField(_("messages"))
+    params = models.JSONField(_("sampling params"))
+    reply_group = models.CharField(_("reply group"), max_length=100)
+    context = models.JSONField(default=dict, blank=True)
+
+    worker = models.ForeignKey(
+        WorkerNode, on_delete=models.SET_NULL, null=True, blank=True, related_name="requests"
+    )
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    abort_requested = models.BooleanField(_("abort requested"), default=False)
+    wanted_until = models.DateTimeField(_("wanted until"), null=True, blank=True)
+
+    output_text = models.TextField(blank=True)
+    output_token_ids = models.JSONField(default=list, blank=True)
+
+    finish_reason = models.CharField(_("finish reason"), max_length=10, blank=True)
+    code = models.CharField(_("error code"), max_length=40, blank=True)
+    detail = models.TextField(_("error text"), blank=True)
+    truncated = models.BooleanField(_("older turns left out"), default=False)
+    prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
+    cached_tokens = models.PositiveIntegerField(_("cached tokens"), default=0)
+    completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
+
+    submitted_at = models.DateTimeField(_("submitted"))
+    claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
+    first_token_at = models.DateTimeField(_("first token"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+        indexes = [
+            # The queue is small, its history is not: every queue query stays inside these.
+            models.Index(
+                fields=["id"], name="request_active", condition=Q(state__in=["waiting", "running"])
+            ),
+            models.Index(
+                fields=["user"],
+                name="request_active_user",
+                condition=Q(state__in=["waiting", "running"]),
+            ),
+            models.Index(fields=["-ended_at"], name="request_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.state})"
+
+    @property
+    def is_over(self) -> bool:
+        return not self.NEXT_STATES[self.state]
+
+    def move_to(self, state: str) -> None:
+        """Changes the state, or raises `IllegalTransition`. Does not save."""
+        if state not in self.NEXT_STATES[self.state]:
+            raise IllegalTransition(self.state, state)
+        self.state = state
+
+    def usage(self) -> dict[str, int]:
+        """Token counts, as in protocol §5."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+    def timings(self) -> dict[str, float | None]:
+        """Seconds, by the definitions of `inference.metrics`; None for what did not happen."""
+        return timings_of(self)
+
+
+def finished_event(request: GenerationRequest) -> MessageFinished:
+    """The last event of an ended request."""
+    return MessageFinished(
+        request=str(request.public_id),
+        length=len(request.output_text),
+        finish_reason=request.finish_reason,
+        truncated=request.truncated,
+        usage=request.usage(),
+        timings=request.timings(),
+        code=request.code or None,
+        detail=request.detail or None,
+        context=request.context,
+    )
+
+
+def as_public_id(value: Any) -> uuid.UUID | None:
+    """The id as the database knows it, or None for what cannot be one."""
+    try:
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+    except ValueError:
+        return None

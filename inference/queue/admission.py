@@ -1,0 +1,67 @@
+"""Says yes or no to a new request: exactly N + Q of a burst get in, whichever process asks.
+
+Runs under the policy lock, so what it counts cannot change before the row is inserted.
+"""
+
+import math
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from inference.errors import Refused
+from inference.models import GenerationRequest, QueuePolicy
+from inference.queue.ordering import ACTIVE
+from inference.queue.pace import service_seconds
+from inference.queue.workers import models_on_offer, running_places
+
+NOT_READY_RETRY_SECONDS = 10.0
+
+
+def check_admission(policy: QueuePolicy, user_id: int, model: str) -> None:
+    """Raises `Refused`: invalid (no such model), user_limit, not_ready or queue_full."""
+    _check_model(model)
+    active = GenerationRequest.objects.filter(state__in=ACTIVE)
+    places = running_places(policy, model)
+    _check_user(policy, active.filter(user_id=user_id).count(), places)
+    if model:
+        active = active.filter(Q(model=model) | Q(model=""))
+    if active.count() < places + policy.max_waiting:
+        return
+    if not places:
+        raise Refused(
+            "not_ready",
+            _("No worker is ready and the queue is full. Try again in a moment."),
+            NOT_READY_RETRY_SECONDS,
+        )
+    raise Refused(
+        "queue_full",
+        _("All places are taken and the queue is full. Try again in a moment."),
+        retry_after(places),
+    )
+
+
+def retry_after(places: int) -> float:
+    """Seconds until a place is likely to have come free."""
+    return float(min(60, max(1, math.ceil(service_seconds() / max(1, places)))))
+
+
+def _check_model(model: str) -> None:
+    offered = models_on_offer()
+    if model and offered and model not in offered:
+        raise Refused(
+            "invalid",
+            _("The model %(model)s is not on offer. Choose one of: %(offered)s.")
+            % {"model": model[:80], "offered": ", ".join(offered)},
+        )
+
+
+def _check_user(policy: QueuePolicy, held: int, places: int) -> None:
+    if not policy.max_running_per_user or not policy.max_waiting_per_user:
+        return
+    if held >= policy.max_running_per_user + policy.max_waiting_per_user:
+        raise Refused(
+            "user_limit",
+            _("You have %(held)d requests running or waiting, which is the limit for one person.")
+            % {"held": held},
+            retry_after(places),
+        )

@@ -1,0 +1,12 @@
+"""Moves requests from one person to another: a guest's, when they get an account."""
+
+from inference.models import GenerationRequest
+
+
+def move_requests(from_user_id: int, to_user_id: int, reply_group: str) -> int:
+    """All of them, in the caller's transaction; replies go to `reply_group` from now on. How many.
+
+    A worker that runs one of them learns of it with its next heartbeat.
+    """
+    mine = GenerationRequest.objects.filter(user_id=from_user_id)
+    return mine.update(user_id=to_user_id, reply_group=reply_group)

@@ -1,0 +1,24 @@
+"""Reads the policy row, and locks it: submits, claims and aborts go one after the other through
+this lock.
+"""
+
+from dataclasses import asdict
+
+from inference import conf
+from inference.models import QueuePolicy
+
+
+def current_policy() -> QueuePolicy:
+    """The policy as it stands, made from the settings on the first call ever."""
+    policy, _ = QueuePolicy.objects.get_or_create(pk=1, defaults=asdict(conf.policy_defaults()))
+    return policy
+
+
+def locked_policy() -> QueuePolicy:
+    """The policy row, locked until the caller's transaction ends.
+
+    PostgreSQL locks the row. SQLite ignores that, but its IMMEDIATE transaction already keeps every
+    other writer out.
+    """
+    current_policy()
+    return QueuePolicy.objects.select_for_update().get(pk=1)

@@ -1,0 +1,155 @@
+"""What a worker writes about the requests it runs; every write counts only while it holds the
+lease.
+
+A lease is (worker, attempt): once somebody else has claimed the request, the attempt has grown and
+nothing that the old worker still says can land.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from inference import conf
+from inference.models import GenerationRequest, WorkerNode
+from inference.queue.clock import database_now
+from inference.queue.ending import end
+from inference.queue.ordering import State
+
+# A request that has been given out this often without an end is not tried again.
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running request has come. Times are the database's; `first_token_at` once there is
+    text.
+    """
+
+    key: int
+    attempt: int
+    text: str
+    token_ids: list[int]
+    prompt_tokens: int
+    cached_tokens: int
+    truncated: bool
+    first_token_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a request ended: `reason` as in protocol §5; `code` and `detail` for failures."""
+
+    progress: Progress
+    reason: str
+    code: str = ""
+    detail: str = ""
+
+
+def checkpoint(worker: WorkerNode, running: Iterable[Progress]) -> None:
+    """Stores the text so far of what changed since the last checkpoint, in one transaction."""
+    with transaction.atomic():
+        for progress in running:
+            held = _held(worker, progress)
+            if held is not None:
+                _apply(held, progress)
+                held.save(update_fields=_PROGRESS_FIELDS)
+
+
+def renew_leases(worker: WorkerNode) -> dict[int, str]:
+    """Keeps the leases on everything the worker runs.
+
+    Returns the keys that it still holds, each with the group that replies go to: a guest who signs
+    up in the middle of an answer takes it along.
+    """
+    until = database_now() + timedelta(seconds=conf.LEASE_SECONDS)
+    held = GenerationRequest.objects.filter(worker=worker, state=State.RUNNING)
+    held.update(lease_until=until)
+    return dict(held.values_list("id", "reply_group"))
+
+
+def abort_flags(worker: WorkerNode) -> set[int]:
+    """Keys of the worker's requests that somebody wants ended; the doorbell may have been lost."""
+    flagged = GenerationRequest.objects.filter(
+        worker=worker, state=State.RUNNING, abort_requested=True
+    )
+    return set(flagged.values_list("id", flat=True))
+
+
+def finish(worker: WorkerNode, ending: Ending) -> GenerationRequest | None:
+    """Ends a request with its whole text. None if the worker lost it: then say nothing."""
+    with transaction.atomic():
+        held = _held(worker, ending.progress)
+        if held is None:
+            return None
+        _apply(held, ending.progress)
+        end(held, ending.reason, ending.code, ending.detail)
+        return held
+
+
+def hand_back(
+    worker: WorkerNode, running: Iterable[Progress], keys: Iterable[int] | None = None
+) -> int:
+    """Returns what the worker holds (or of it only `keys`) to the queue; how many.
+
+    `running` brings the newest text, from which the next worker continues.
+    """
+    newest = {progress.key: progress for progress in running}
+    with transaction.atomic():
+        rows = _all_held(worker) if keys is None else _all_held(worker).filter(pk__in=list(keys))
+        held = list(rows)
+        for request in held:
+            progress = newest.get(request.pk)
+            if progress is not None and progress.attempt == request.attempt:
+                _apply(request, progress)
+            release(request)
+        return len(held)
+
+
+def release(request: GenerationRequest) -> None:
+    """running → waiting, or to an end if that was asked for or is due. In the caller's transaction."""
+    if request.abort_requested:
+        end(request, "aborted")
+        return
+    if request.attempt >= MAX_ATTEMPTS:
+        end(request, "failed", "engine_died", _("The model stopped several times on this request."))
+        return
+    request.move_to(State.WAITING)
+    request.worker = None
+    request.lease_until = None
+    request.wanted_until = (
+        None  # An answer that has begun goes on, whether or not somebody watches.
+    )
+    request.save()
+
+
+_PROGRESS_FIELDS = [
+    "output_text",
+    "output_token_ids",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "truncated",
+    "first_token_at",
+]
+
+
+def _all_held(worker: WorkerNode) -> QuerySet[GenerationRequest]:
+    return GenerationRequest.objects.select_for_update().filter(worker=worker, state=State.RUNNING)
+
+
+def _held(worker: WorkerNode, progress: Progress) -> GenerationRequest | None:
+    return _all_held(worker).filter(pk=progress.key, attempt=progress.attempt).first()
+
+
+def _apply(request: GenerationRequest, progress: Progress) -> None:
+    request.output_text = progress.text
+    request.output_token_ids = progress.token_ids
+    request.completion_tokens = len(progress.token_ids)
+    request.prompt_tokens = progress.prompt_tokens
+    request.cached_tokens = progress.cached_tokens
+    request.truncated = request.truncated or progress.truncated
+    request.first_token_at = request.first_token_at or progress.first_token_at

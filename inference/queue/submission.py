@@ -1,0 +1,99 @@
+"""Takes a request into the queue, or refuses it and stores nothing."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from inference import conf
+from inference.engine.sampling_params import InvalidParams, SamplingParams
+from inference.errors import Refused
+from inference.models import GenerationRequest, QueuePolicy
+from inference.queue.admission import check_admission
+from inference.queue.clock import database_now
+from inference.queue.policy import locked_policy
+
+ChatMessage = dict[str, str]
+
+ROLES = frozenset({"system", "user", "assistant"})
+# Larger than any context here; the worker counts tokens exactly, this only bounds the row.
+MAX_PROMPT_BYTES = 512 * 1024
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class NewRequest:
+    """What somebody asks for. `context` comes back in every reply event, unread."""
+
+    user_id: int
+    model: str
+    messages: list[ChatMessage]
+    params: dict[str, Any]
+    reply_group: str
+    context: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+
+
+def submit(new: NewRequest) -> GenerationRequest:
+    """Stores the request as waiting. Raises `Refused`; ring the doorbell after the commit."""
+    messages, truncated = _checked_messages(new.messages)
+    with transaction.atomic():
+        policy = locked_policy()
+        params = _checked_params(new.params, policy)
+        check_admission(policy, new.user_id, new.model)
+        now = database_now()
+        return GenerationRequest.objects.create(
+            user_id=new.user_id,
+            model=new.model,
+            messages=messages,
+            truncated=truncated,
+            params=params.to_dict(),
+            reply_group=new.reply_group,
+            context=new.context,
+            priority=new.priority,
+            submitted_at=now,
+            wanted_until=now + timedelta(seconds=conf.WANTED_SECONDS),
+        )
+
+
+def _checked_params(given: dict[str, Any], policy: QueuePolicy) -> SamplingParams:
+    given = {"max_tokens": policy.max_new_tokens, **given}
+    try:
+        params = SamplingParams.from_dict(given)
+    except InvalidParams as error:
+        raise Refused("invalid", str(error)) from error
+    if params.max_tokens > policy.max_new_tokens:
+        raise Refused(
+            "invalid",
+            _("max_tokens may be at most %(limit)d here.") % {"limit": policy.max_new_tokens},
+        )
+    if params.seed is None:
+        params = replace(params, seed=secrets.randbelow(MAX_SEED))
+    return params
+
+
+def _checked_messages(messages: list[ChatMessage]) -> tuple[list[ChatMessage], bool]:
+    """The messages, without the oldest turns past the bound, and whether any was left out."""
+    if not messages or messages[-1].get("role") != "user":
+        raise Refused("invalid", _("The last message of a request must be the user's."))
+    if any(message.get("role") not in ROLES for message in messages):
+        raise Refused("invalid", _("A message's role must be system, user or assistant."))
+    system = [message for message in messages if message["role"] == "system"]
+    turns = [message for message in messages if message["role"] != "system"]
+    room = MAX_PROMPT_BYTES - sum(map(_size, system))
+    kept: list[ChatMessage] = []
+    for message in reversed(turns):
+        room -= _size(message)
+        if room < 0:
+            break
+        kept.insert(0, message)
+    if not kept:
+        raise Refused("too_long", _("This message is too long. Shorten it and send it again."))
+    return system + kept, len(kept) < len(turns)
+
+
+def _size(message: ChatMessage) -> int:
+    return len(message["content"].encode())

@@ -1,0 +1,52 @@
+"""What workers say of themselves, and who of them is alive."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Least
+
+from inference import conf
+from inference.models import QueuePolicy, WorkerNode
+from inference.queue.clock import database_now
+
+
+def register(name: str, host: str, pid: int) -> WorkerNode:
+    """A new row for a worker process that is starting; rows of long dead ones on this host go."""
+    now = database_now()
+    WorkerNode.objects.filter(heartbeat_at__lt=now - timedelta(hours=1)).delete()
+    return WorkerNode.objects.create(
+        name=name, host=host, pid=pid, started_at=now, heartbeat_at=now
+    )
+
+
+def report(worker: WorkerNode, **fields: Any) -> None:
+    """Stores what changed about a worker, and that it is alive."""
+    WorkerNode.objects.filter(pk=worker.pk).update(heartbeat_at=database_now(), **fields)
+    for name, value in fields.items():
+        setattr(worker, name, value)
+
+
+def live_workers() -> QuerySet[WorkerNode]:
+    """Workers heard of lately, in any state but stopped."""
+    oldest = database_now() - timedelta(seconds=conf.LEASE_SECONDS)
+    return WorkerNode.objects.filter(heartbeat_at__gte=oldest).exclude(
+        state=WorkerNode.State.STOPPED
+    )
+
+
+def ready_workers(model: str = "") -> QuerySet[WorkerNode]:
+    """Live workers that claim requests; for one model, or for any."""
+    ready = live_workers().filter(state=WorkerNode.State.READY)
+    return ready.filter(model=model) if model else ready
+
+
+def running_places(policy: QueuePolicy, model: str = "") -> int:
+    """How many requests may run at once: the sum of min(N, slots) over ready workers."""
+    total = ready_workers(model).aggregate(places=Sum(Least("slots", policy.max_running)))
+    return total["places"] or 0
+
+
+def models_on_offer() -> list[str]:
+    """Names of the models that ready workers have loaded."""
+    return sorted(set(ready_workers().values_list("model", flat=True)))
