@@ -1,0 +1,39 @@
+"""The worker inside the web server: same consumer, same loop, for a site without Redis.
+
+Knows Daphne's reactor; does not know pages or sockets.
+"""
+
+import asyncio
+from typing import Any
+
+from daphne.server import Server
+
+from inference.server import InferenceServer
+
+
+class EmbeddedWorker(InferenceServer):
+    """A worker that begins and ends with a Daphne server."""
+
+    # Its sockets are gone the moment the server stops: hand back at once instead of finishing.
+    drain_seconds = 0.0
+    owns_signals = False
+
+    def attach(self, server: Server) -> Server:
+        """Starts this worker when the server's reactor runs, and drains it before the reactor
+        stops.
+        """
+        from twisted.internet import reactor
+        from twisted.internet.defer import Deferred
+
+        task: list[asyncio.Future[Any]] = []
+
+        def start() -> None:
+            task.append(asyncio.ensure_future(self.arun()))
+
+        def stop() -> Any:
+            self.request_stop()
+            return Deferred.fromFuture(task[0]) if task else None
+
+        reactor.callWhenRunning(start)
+        reactor.addSystemEventTrigger("before", "shutdown", stop)  # type: ignore[arg-type]
+        return server

@@ -1,0 +1,303 @@
+"""The worker: claims requests, feeds the backend, publishes text, checkpoints and ends requests.
+
+Knows requests, the queue and where replies go; not conversations, sockets or what a token means.
+Everything it needs is passed in, and each step of its loops can be called by itself.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+from inference import conf
+from inference.backends.base import (
+    Backend,
+    BackendDied,
+    BackendEvent,
+    BackendInfo,
+    BackendReady,
+    Failed,
+    Finished,
+    Progress,
+    Started,
+    TextDelta,
+)
+from inference.database import WorkerDatabase
+from inference.housekeeper import Housekeeper
+from inference.models import GenerationRequest, WorkerNode, finished_event
+from inference.publishers import Addressed, Publisher
+from inference.queue import running as leases
+from inference.queue import workers
+from inference.queue.claiming import claim
+from inference.queue.clock import database_now
+from inference.running_requests import RunningRequest, RunningRequests
+
+logger = logging.getLogger(__name__)
+
+NodeState = WorkerNode.State
+Step = Callable[[], Awaitable[None]]
+
+
+class InferenceWorker:
+    """One engine's worth of work. `run` serves until `drain` is called."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        publisher: Publisher,
+        database: WorkerDatabase,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self.backend = backend
+        self.publisher = publisher
+        self.database = database
+        self.housekeeper = Housekeeper(database, publisher)
+        self.running = RunningRequests()
+        self.node: WorkerNode | None = None
+        self._on_progress = on_progress
+        self._accepting = False
+        self._drained = False
+        self._news = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        self._endings: set[asyncio.Task[None]] = set()
+
+    # --- Life ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Registers, loads the engine and begins to serve. Raises what the backend raises."""
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.node = await self.database.call(
+            workers.register, name, socket.gethostname(), os.getpid()
+        )
+        # People who wait while the model loads are told their place too.
+        self._every(conf.HEARTBEAT_SECONDS, self.beat)
+        self._every(0, self.look)
+        info = await self.backend.start(self._on_progress)
+        await self._become_ready(info)
+        self._every(conf.CHECKPOINT_SECONDS, self.checkpoint)
+        self._every(0, self.handle_events)
+
+    async def drain(self, deadline: float = conf.DRAIN_SECONDS) -> None:
+        """Claims nothing more, lets what runs finish until the deadline, hands the rest back,
+        stops.
+
+        A second call does nothing.
+        """
+        if self._drained:
+            return
+        self._drained = True
+        self._accepting = False
+        if self.node is not None:
+            await self._report(state=NodeState.DRAINING)
+        await self._wait_until_idle(deadline)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*self._endings, return_exceptions=True)
+        await self._hand_back_all()
+        await self.backend.stop()
+        if self.node is not None:
+            await self._report(state=NodeState.STOPPED)
+        await self.database.close()
+
+    def wake(self) -> None:
+        """There may be something to claim, or a place to tell."""
+        self._news.set()
+
+    def abort(self, public_id: str) -> None:
+        """Ends a request within one step, if it runs here; its last event comes back from the
+        backend.
+        """
+        request = self.running.by_public_id(public_id)
+        if request is not None:
+            self.backend.abort(request.tag)
+        self.wake()
+
+    def is_accepting(self) -> bool:
+        """True while the engine is up and no drain has begun."""
+        return self._accepting
+
+    # --- Steps ---------------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """Claims what fits, and tells the waiting their places; on news, else each second."""
+        try:
+            await asyncio.wait_for(self._news.wait(), conf.POLL_SECONDS)
+        except TimeoutError:
+            pass
+        self._news.clear()
+        await self.claim()
+        await self.housekeeper.tell_places()
+
+    async def claim(self) -> None:
+        """Takes as many waiting requests as there are free places."""
+        if self.node is None or not self.is_accepting():
+            return
+        claimed = await self.database.call(claim, self.node, len(self.running))
+        if not claimed:
+            return
+        if not self.is_accepting():  # the engine died, or a drain began, while the claim ran
+            await self.database.call(leases.hand_back, self.node, [], [row.pk for row in claimed])
+            return
+        now = await self.database.call(database_now)
+        requests = [RunningRequest.of(row, now) for row in claimed]
+        for request in requests:
+            self.running.add(request)
+        await self.publisher.publish([(one.reply_group, one.started()) for one in requests])
+        for request, row in zip(requests, claimed, strict=True):
+            self._begin(request, row)
+
+    async def handle_events(self) -> None:
+        """One batch from the backend: a step's text for all goes out together, in order."""
+        await self.handle(await self.backend.events())
+
+    async def handle(self, events: Sequence[BackendEvent]) -> None:
+        news: list[Addressed] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                news.extend(self._text(event))
+            elif isinstance(event, Started):
+                self._started(event)
+        await self.publisher.publish(news)
+        for event in events:
+            await self._handle_other(event)
+
+    async def checkpoint(self) -> None:
+        changed = self.running.take_changed()
+        if changed and self.node is not None:
+            await self.database.call(leases.checkpoint, self.node, changed)
+
+    async def beat(self) -> None:
+        """Says that this worker lives, renews its leases, lets go of what it lost."""
+        if self.node is None:
+            return
+        before = {request.key for request in self.running}
+        await self._report()
+        held = await self.database.call(leases.renew_leases, self.node)
+        flagged = await self.database.call(leases.abort_flags, self.node)
+        for request in self.running:
+            request.reply_group = held.get(request.key, request.reply_group)
+            if request.key in flagged:
+                self.backend.abort(request.tag)
+            elif request.key in before - held.keys() and not request.ending:
+                self._let_go(request)
+        if await self.housekeeper.rescue_and_expire():
+            self.wake()
+
+    # --- Parts of the steps --------------------------------------------------------------------
+
+    def _begin(self, request: RunningRequest, row: GenerationRequest) -> None:
+        if self.running.by_tag(request.tag) is None:  # handed back meanwhile: the engine died
+            return
+        try:
+            self.backend.submit(request.generation(row))
+        except Exception as error:  # one bad row must not stop the others
+            logger.exception("The backend refused request %s.", request.public_id)
+            self._end_later(request, "failed", "engine_error", str(error))
+
+    def _text(self, event: TextDelta) -> list[Addressed]:
+        request = self.running.by_tag(event.request_id)
+        if request is None or request.ending:
+            return []
+        delta = request.append(event.text, event.token_ids)
+        return [] if delta is None else [(request.reply_group, delta)]
+
+    def _started(self, event: Started) -> None:
+        request = self.running.by_tag(event.request_id)
+        if request is not None:
+            request.prompt_tokens = event.prompt_tokens
+            request.cached_tokens = event.cached_tokens
+            request.truncated = request.truncated or event.truncated
+
+    async def _handle_other(self, event: BackendEvent) -> None:
+        if isinstance(event, Finished):
+            self._end_by_tag(event.request_id, event.finish_reason)
+        elif isinstance(event, Failed):
+            self._end_by_tag(event.request_id, "failed", event.code, event.detail)
+        elif isinstance(event, BackendDied):
+            logger.error("The engine died: %s", event.detail)
+            self._accepting = False
+            await self._report(state=NodeState.STARTING, detail=event.detail[:200])
+            await self._hand_back_all()
+        elif isinstance(event, BackendReady):
+            await self._become_ready(event.info)
+
+    def _end_by_tag(self, tag: str, reason: str, code: str = "", detail: str = "") -> None:
+        request = self.running.by_tag(tag)
+        if request is not None and not request.ending:
+            self._end_later(request, reason, code, detail)
+
+    def _end_later(self, request: RunningRequest, reason: str, code: str, detail: str) -> None:
+        # In a task: a commit must not hold up the text of the others.
+        request.ending = True
+        ending = leases.Ending(request.progress(), reason, code, detail)
+        task = asyncio.ensure_future(self._end(request, ending))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _end(self, request: RunningRequest, ending: leases.Ending) -> None:
+        assert self.node is not None
+        try:
+            row = await self.database.call(leases.finish, self.node, ending)
+        except Exception:  # the lease runs out and somebody takes the request over
+            logger.exception("Could not store the end of request %s.", request.public_id)
+            row = None
+        # Only now is the place free: the row no longer counts as running.
+        self.running.discard(request)
+        self.wake()
+        if row is not None:
+            await self.publisher.publish([(row.reply_group, finished_event(row))])
+
+    def _let_go(self, request: RunningRequest) -> None:
+        logger.warning("Lost the lease on request %s.", request.public_id)
+        self.running.discard(request)
+        self.backend.abort(request.tag)
+
+    async def _hand_back_all(self) -> None:
+        taken = self.running.take_all()
+        if self.node is None:
+            return
+        progress = [request.progress() for request in taken if not request.ending]
+        count = await self.database.call(leases.hand_back, self.node, progress)
+        if count:
+            logger.info("Handed %d running requests back to the queue.", count)
+
+    async def _wait_until_idle(self, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline
+        while len(self.running) and loop.time() < end:
+            await asyncio.sleep(0.05)
+
+    async def _become_ready(self, info: BackendInfo) -> None:
+        await self._report(
+            state=NodeState.READY,
+            detail="",
+            model=info.model,
+            engine=info.engine,
+            device=info.device,
+            dtype=info.dtype,
+            slots=info.slots,
+            max_model_len=info.max_model_len,
+        )
+        self._accepting = True
+        self.wake()
+
+    async def _report(self, **fields: object) -> None:
+        assert self.node is not None
+        await self.database.call(workers.report, self.node, **fields)
+
+    def _every(self, seconds: float, step: Step) -> None:
+        self._loops.append(asyncio.ensure_future(_forever(step, seconds)))
+
+
+async def _forever(step: Step, seconds: float) -> None:
+    """Repeats a step; a failure is logged and tried again: no loop dies quietly."""
+    while True:
+        try:
+            await step()
+            await asyncio.sleep(seconds)
+        except Exception:
+            logger.exception("A step of the worker failed; trying again in a second.")
+            await asyncio.sleep(1.0)
