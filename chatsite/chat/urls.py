@@ -1,0 +1,21 @@
+"""Addresses of the chat page and its JSON."""
+
+from django.urls import path
+
+from chatsite.chat import views
+
+urlpatterns = [
+    path("", views.chat, name="chat"),
+    path("c/<uuid:conversation_id>/", views.conversation, name="conversation"),
+    path("conversations/", views.conversations, name="conversations"),
+    path(
+        "conversations/<uuid:conversation_id>/",
+        views.conversation_detail,
+        name="conversation-detail",
+    ),
+    path(
+        "conversations/<uuid:conversation_id>/delete/",
+        views.conversation_delete,
+        name="conversation-delete",
+    ),
+]
