@@ -110,7 +110,7 @@ def hand_back(
 
 
 def release(request: GenerationRequest) -> None:
-    """running → waiting, or to an end if that was asked for or is due. In the caller's transaction."""
+    """running → waiting, or to an end that was asked for or is due; caller's transaction."""
     if request.abort_requested:
         end(request, "aborted")
         return

@@ -21,12 +21,16 @@ class Command(DaphneCommand):
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # Only the process that serves gets here: under autoreload the watching parent does not.
+        self._error: Exception | None = None
         if conf.is_embedded() and options.get("use_asgi", True):
-            self.server_cls = self._server
+            self.server_cls = self._build_server
         super().inner_run(*args, **options)
+        if self._error is not None:
+            sys.exit(1)  # said already; a site that can never answer shall not look alive
 
-    def _server(self, **arguments: Any) -> Server:
+    def _build_server(self, **arguments: Any) -> Server:
         progress = ProgressLine(sys.stdout)
+        self._server = Server(**arguments)
         worker = EmbeddedWorker(
             application=get_default_application(),
             channels=[INFERENCE_CHANNEL],
@@ -34,7 +38,7 @@ class Command(DaphneCommand):
             on_progress=progress,
             on_start=lambda error: self._started(progress, error),
         )
-        return worker.attach(Server(**arguments))
+        return worker.attach(self._server)
 
     def _started(self, progress: ProgressLine, error: Exception | None) -> None:
         progress.close()
@@ -45,4 +49,6 @@ class Command(DaphneCommand):
                 )
             )
         else:
+            self._error = error
             self.stderr.write(self.style.ERROR(f"The model could not be started: {error}"))
+            self._server.stop()

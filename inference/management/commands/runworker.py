@@ -1,4 +1,4 @@
-"""`manage.py runworker inference`: Channels' command of the same name and usage, with our server."""
+"""`manage.py runworker inference`: Channels' command, same usage, with our server."""
 
 from typing import Any
 

@@ -1,0 +1,92 @@
+"""What one request asks of the sampler: checked values, nothing about models or tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from inference.engine.errors import InvalidParams
+
+MAX_SEED = 2**63 - 1
+MAX_STOPS = 8
+MAX_STOP_LENGTH = 200
+DEFAULT_MAX_TOKENS = 512
+
+__all__ = ["MAX_SEED", "InvalidParams", "SamplingParams"]
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """Immutable and checked on creation, so nothing behind it checks again.
+
+    ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 switch those filters off. ``seed``
+    None means that none was drawn yet; the engine takes only params that have one.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    min_tokens: int = 0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_number("temperature", 0, 2)
+        self._check_number("top_p", 0, 1, open_low=True)
+        self._check_integer("top_k", 0)
+        self._check_number("min_p", 0, 1)
+        self._check_number("repetition_penalty", 0, 2, open_low=True)
+        self._check_number("presence_penalty", -2, 2)
+        self._check_number("frequency_penalty", -2, 2)
+        self._check_integer("max_tokens", 1)
+        self._check_integer("min_tokens", 0)
+        self._check_stop()
+        if self.seed is not None:
+            self._check_integer("seed", 0)
+
+    def _check_number(self, field: str, low: float, high: float, *, open_low: bool = False) -> None:
+        value = getattr(self, field)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidParams(field, f"{field} must be a number.")
+        below = value <= low if open_low else value < low
+        if not math.isfinite(value) or below or value > high:
+            bound = f"above {low}" if open_low else f"at least {low}"
+            raise InvalidParams(field, f"{field} must be {bound} and at most {high}.")
+        object.__setattr__(self, field, float(value))
+
+    def _check_integer(self, field: str, low: int) -> None:
+        value = getattr(self, field)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidParams(field, f"{field} must be a whole number.")
+        if not low <= value <= MAX_SEED:
+            raise InvalidParams(field, f"{field} must be at least {low} and at most {MAX_SEED}.")
+
+    def _check_stop(self) -> None:
+        stop: Any = self.stop
+        if isinstance(stop, str):
+            stop = (stop,)
+        if not isinstance(stop, list | tuple) or not all(isinstance(s, str) for s in stop):
+            raise InvalidParams("stop", "stop must be a list of strings.")
+        if len(stop) > MAX_STOPS:
+            raise InvalidParams("stop", f"stop may hold at most {MAX_STOPS} strings.")
+        if not all(1 <= len(s) <= MAX_STOP_LENGTH for s in stop):
+            raise InvalidParams("stop", f"Each stop must have 1 to {MAX_STOP_LENGTH} characters.")
+        object.__setattr__(self, "stop", tuple(stop))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SamplingParams:
+        known = {f.name for f in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise InvalidParams(str(name), f"{name} is not a sampling parameter.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "stop": list(self.stop)}

@@ -1,0 +1,1 @@
+"""Text on the worker's side: chat template, tokenizer, detokenizer, stop strings. No torch."""
