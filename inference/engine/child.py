@@ -75,8 +75,8 @@ def main(factory: str, options: Any, commands: Connection, events: Connection) -
     faulthandler.enable()
     runner, info = _load(factory, options, events)
     core = EngineCore(runner, info.max_model_len, inbox.take, events.send)
-    # What loading left behind is never garbage: keep full collections short (section 11 of the
-    # engine notes: pauses of 50 to 300 ms without this).
+    # What loading left behind is never garbage: without this a full collection walks through all
+    # of it, which other engines measured as pauses of 50 to 300 ms.
     gc.collect()
     gc.freeze()
     try:

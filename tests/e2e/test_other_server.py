@@ -1,0 +1,15 @@
+"""The ASGI application is not bound to Daphne."""
+
+import pytest
+
+from tests.support.fixtures import ComeIn, StartSite
+
+pytestmark = [pytest.mark.redis]
+
+
+async def test_the_site_answers_under_uvicorn(start_site: StartSite, come_in: ComeIn) -> None:
+    site = start_site(topology="split", server="uvicorn")
+    alice = await come_in(site)
+    request = await alice.send("mock:length=20")
+    answer = await alice.answer(request)
+    assert (answer.finish_reason, answer.completion_tokens) == ("stop", 20)

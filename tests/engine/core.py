@@ -1,0 +1,74 @@
+"""Runs an EngineCore in the test's own process, step by step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from inference.engine.events import EngineEvent, RequestEnded, RequestFailed, TokenMade
+from inference.engine.loop import EngineCore
+from inference.engine.requests import Abort, Command, EngineRequest, Submit
+from inference.engine.runner import Runner
+from inference.engine.sampling_params import SamplingParams
+
+
+def a_request(
+    name: str = "a", prompt: Sequence[int] = (5, 6, 7), resume: Sequence[int] = (), **params: Any
+) -> EngineRequest:
+    """Greedy and eight tokens long unless said otherwise; no stop token."""
+    wanted = {"temperature": 0.0, "max_tokens": 8, "seed": 1, **params}
+    stops = frozenset(wanted.pop("stop_token_ids", ()))
+    return EngineRequest(name, list(prompt), SamplingParams(**wanted), list(resume), stops)
+
+
+class CoreInHand:
+    """A core whose commands a test gives and whose batches it reads."""
+
+    def __init__(self, runner: Runner, max_model_len: int = 128) -> None:
+        self.batches: list[list[EngineEvent]] = []
+        self._commands: list[Command] = []
+        self.core = EngineCore(runner, max_model_len, self._take, self.batches.append)
+        self._unended: set[str] = set()
+
+    def submit(self, *requests: EngineRequest) -> None:
+        self._commands += [Submit(request) for request in requests]
+        self._unended |= {request.id for request in requests}
+
+    def abort(self, request_id: str) -> None:
+        self._commands.append(Abort(request_id))
+
+    def step(self) -> list[EngineEvent]:
+        """One step; its events."""
+        before = len(self.batches)
+        self.core.step()
+        made = [event for batch in self.batches[before:] for event in batch]
+        ended = (RequestEnded, RequestFailed)
+        self._unended -= {event.request_id for event in made if isinstance(event, ended)}
+        return made
+
+    def run(self) -> None:
+        """Until every request has ended."""
+        while self._unended:
+            self.step()
+
+    @property
+    def events(self) -> list[EngineEvent]:
+        return [event for batch in self.batches for event in batch]
+
+    def tokens(self) -> dict[str, list[int]]:
+        made: dict[str, list[int]] = defaultdict(list)
+        for event in self.events:
+            if isinstance(event, TokenMade):
+                made[event.request_id].append(event.token_id)
+        return dict(made)
+
+    def ends(self) -> dict[str, str]:
+        """Reason, or code of the failure, by request."""
+        ends = {e.request_id: e.reason for e in self.events if isinstance(e, RequestEnded)}
+        failures = {e.request_id: e.code for e in self.events if isinstance(e, RequestFailed)}
+        return {**ends, **failures}
+
+    def _take(self, timeout: float | None) -> list[Command]:
+        taken, self._commands = self._commands, []
+        return taken

@@ -1,0 +1,27 @@
+"""The rooms that use the database keep their promises on PostgreSQL too, not on SQLite alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.postgres import PostgresServer
+from tests.support.processes import ROOT
+
+SUITES = ["tests/inference", "tests/chat", "tests/accounts"]
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="this run is on that server already")
+def test_the_suites_over_the_database_pass_on_postgresql(postgres_server: PostgresServer) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITES],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": postgres_server.url("postgres")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-20_000:]
