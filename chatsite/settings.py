@@ -218,6 +218,7 @@ INFERENCE_POLICY_DEFAULTS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"without_probes": {"()": "chatsite.logs.WithoutProbes"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
@@ -225,5 +226,6 @@ LOGGING = {
         "chatsite": {"level": "INFO"},
         "inference": {"level": "INFO"},
         "django.channels.worker": {"level": "INFO"},
+        "django.request": {"filters": ["without_probes"]},
     },
 }
