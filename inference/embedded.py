@@ -11,6 +11,24 @@ from daphne.server import Server
 from inference.server import InferenceServer
 
 
+class EmbeddedServer(Server):
+    """Daphne's server, which at its end really ends what its sockets run.
+
+    Daphne's own meets a connection without an application (browsers keep such open), raises, and
+    cancels none. Python then frees the loop under consumers that still wait, and crashes.
+    """
+
+    def kill_all_applications(self) -> Any:
+        from twisted.internet.defer import Deferred
+
+        found = [details.get("application_instance") for details in self.connections.values()]
+        tasks = [task for task in found if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait_for(ended, 5)))
+
+
 class EmbeddedWorker(InferenceServer):
     """A worker that begins and ends with a Daphne server."""
 

@@ -11,7 +11,7 @@ from daphne.management.commands.runserver import get_default_application
 from daphne.server import Server
 
 from inference import conf
-from inference.embedded import EmbeddedWorker
+from inference.embedded import EmbeddedServer, EmbeddedWorker
 from inference.messages import INFERENCE_CHANNEL
 from inference.terminal import ProgressLine
 
@@ -30,7 +30,7 @@ class Command(DaphneCommand):
 
     def _build_server(self, **arguments: Any) -> Server:
         progress = ProgressLine(sys.stdout)
-        self._server = Server(**arguments)
+        self._server = EmbeddedServer(**arguments)
         worker = EmbeddedWorker(
             application=get_default_application(),
             channels=[INFERENCE_CHANNEL],
