@@ -84,6 +84,7 @@ async def test_no_more_than_n_run_and_a_freed_place_is_filled() -> None:
             await submitted()
         rig.worker.wake()
         await until(lambda: len(rig.backend.submitted) == 2)
+        await until(lambda: rig.published.of_type("request.waiting"))
         last = rig.published.of_type("request.waiting")[-1]
         assert (last["position"], last["waiting"]) == (1, 1)
         rig.backend.say(Finished(rig.backend.submitted[0].request_id, "length"))
