@@ -60,6 +60,7 @@ class InferenceWorker:
         self._accepting = False
         self._drained = False
         self._news = asyncio.Event()
+        self._aborted: set[str] = set()  # since the last claim began
         self._loops: list[asyncio.Task[None]] = []
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -110,6 +111,7 @@ class InferenceWorker:
         """Ends a request within one step, if it runs here; its last event comes back from the
         backend.
         """
+        self._aborted.add(public_id)
         request = self.running.by_public_id(public_id)
         if request is not None:
             self.backend.abort(request.tag)
@@ -135,6 +137,7 @@ class InferenceWorker:
         """Takes as many waiting requests as there are free places."""
         if self.node is None or not self.is_accepting():
             return
+        self._aborted.clear()
         claimed = await self.database.call(claim, self.node, len(self.running))
         if not claimed:
             return
@@ -148,6 +151,8 @@ class InferenceWorker:
         await self.publisher.publish([(one.reply_group, one.started()) for one in requests])
         for request, row in zip(requests, claimed, strict=True):
             self._begin(request, row)
+            if request.public_id in self._aborted:  # while it was on its way to the backend
+                self.backend.abort(request.tag)
 
     async def handle_events(self) -> None:
         """One batch from the backend: a step's text for all goes out together, in order."""

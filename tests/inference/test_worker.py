@@ -137,6 +137,27 @@ async def test_an_abort_reaches_the_backend_by_doorbell_and_without_one() -> Non
         assert str(second.public_id) in {tag.split(".")[0] for tag in rig.backend.aborted}
 
 
+async def test_an_abort_in_the_middle_of_a_claim_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_running_worker() as rig:
+        request = await submitted()
+        public_id = str(request.public_id)
+        publish = rig.published.publish
+
+        async def abort_then_publish(events: Any) -> None:
+            # The request is claimed and announced, and the backend has not heard of it yet.
+            if any(event.type == "request.running" for _, event in events):
+                rig.worker.abort(public_id)
+                rig.backend.aborted.clear()
+            await publish(events)
+
+        monkeypatch.setattr(rig.published, "publish", abort_then_publish)
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        await until(lambda: rig.backend.aborted == [rig.backend.submitted[0].request_id])
+
+
 async def test_a_failure_ends_only_its_own_request() -> None:
     async with a_running_worker() as rig:
         bad, good = await submitted(), await submitted()
