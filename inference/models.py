@@ -67,7 +67,7 @@ class QueuePolicy(models.Model):
         _("running per user"), help_text=_("0 means no limit.")
     )
     max_waiting_per_user = models.PositiveIntegerField(
-        _("waiting per user"), help_text=_("0 means no limit, as long as running has none either.")
+        _("waiting per user"), help_text=_("0 means no limit.")
     )
     max_new_tokens = models.PositiveIntegerField(_("tokens per answer at most"))
     order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FIFO)

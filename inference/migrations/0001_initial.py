@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('max_running', models.PositiveIntegerField(help_text='N: how many requests a worker decodes together.', verbose_name='running at once')),
                 ('max_waiting', models.PositiveIntegerField(help_text='Q: how many may wait before the site says that it is full.', verbose_name='waiting at most')),
                 ('max_running_per_user', models.PositiveIntegerField(help_text='0 means no limit.', verbose_name='running per user')),
-                ('max_waiting_per_user', models.PositiveIntegerField(help_text='0 means no limit, as long as running has none either.', verbose_name='waiting per user')),
+                ('max_waiting_per_user', models.PositiveIntegerField(help_text='0 means no limit.', verbose_name='waiting per user')),
                 ('max_new_tokens', models.PositiveIntegerField(verbose_name='tokens per answer at most')),
                 ('order', models.CharField(choices=[('fifo', 'first come, first served')], default='fifo', max_length=10, verbose_name='order')),
                 ('paused', models.BooleanField(default=False, help_text='Nothing new starts; what runs goes on.', verbose_name='paused')),
