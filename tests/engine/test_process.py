@@ -61,7 +61,7 @@ def is_alive(pid: int) -> bool:
     """Running, and not only waiting to be reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # also between its opening and its reading
         return False
 
 
