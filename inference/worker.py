@@ -126,7 +126,9 @@ class InferenceWorker:
     async def look(self) -> None:
         """Claims what fits, and tells the waiting their places; on news, else each second."""
         try:
-            await asyncio.wait_for(self._news.wait(), conf.POLL_SECONDS)
+            # Not wait_for: on Python 3.11 it can swallow the cancel that ends this loop.
+            async with asyncio.timeout(conf.POLL_SECONDS):
+                await self._news.wait()
         except TimeoutError:
             pass
         self._news.clear()
