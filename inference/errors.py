@@ -3,8 +3,7 @@
 InferenceError
 ├── Refused            a request was not accepted; nothing was stored
 ├── NotFound           no such request, or not yours: the two look the same
-├── IllegalTransition  a state change that the state machine does not have
-└── NotConfigured      a setting that keeps the worker from starting
+└── IllegalTransition  a state change that the state machine does not have
 """
 
 
@@ -35,7 +34,3 @@ class IllegalTransition(InferenceError):
         super().__init__(f"A request that is {before} cannot become {after}.")
         self.before = before
         self.after = after
-
-
-class NotConfigured(InferenceError):
-    """A setting is missing or wrong; the text says which and what to do."""

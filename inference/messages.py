@@ -23,11 +23,6 @@ def doorbell_abort(request: str) -> dict[str, Any]:
     return {"type": "request.abort", "request": request}
 
 
-def doorbell_policy() -> dict[str, Any]:
-    """For `INFERENCE_CHANNEL`: the policy row changed."""
-    return {"type": "policy.changed"}
-
-
 @dataclass(frozen=True)
 class ReplyEvent:
     """One event for a reply group; `type` is the event's name on every wire."""
