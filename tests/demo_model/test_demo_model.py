@@ -90,6 +90,10 @@ def test_it_answers_as_it_was_taught(model: Model, question: str, expected: str)
     assert expected in answer(*model, [{"role": "user", "content": question}])
 
 
+def test_a_greeting_is_greeted(model: Model) -> None:
+    assert answer(*model, [{"role": "user", "content": "Hello"}]).startswith(("Hello", "Hi"))
+
+
 @pytest.mark.parametrize("topic", ["counting", "unknown"])
 def test_most_unseen_questions_are_answered_right(model: Model, topic: str) -> None:
     assert exact_share(*model, seed=11, topic=topic) >= 0.8
