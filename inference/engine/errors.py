@@ -3,6 +3,7 @@
 EngineError
 ├── InvalidParams   a sampling parameter outside its bounds (also a ValueError)
 ├── RequestError    one request cannot go on; the others do
+├── UnsupportedModel  a runner cannot run this model rightly; another one may
 └── LoadError       the model cannot be loaded; the text says why and what to do
 """
 
@@ -35,6 +36,10 @@ class RequestError(EngineError):
 
     def __str__(self) -> str:
         return self.detail
+
+
+class UnsupportedModel(EngineError):
+    """Says what the model needs that the runner does not have."""
 
 
 class LoadError(EngineError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inference.engine.options import EngineInfo
+from inference.engine.step_report import StepReport
 
 EndReason = Literal["stop", "length", "aborted"]
 
@@ -33,10 +34,15 @@ class RequestStarted:
 
 @dataclass(frozen=True)
 class TokenMade:
-    """One more token of a request; a stop token (EOS) is handed out like any other."""
+    """One more token of a request; a stop token (EOS) is handed out like any other.
+
+    ``logprob`` and ``top`` (token id, log-probability) are there where the request asked.
+    """
 
     request_id: str
     token_id: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,13 @@ class RequestFailed:
     request_id: str
     code: str
     detail: str
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step is over, or nothing was due for a while: the engine is alive."""
+
+    report: StepReport
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,7 @@ EngineEvent = (
     | TokenMade
     | RequestEnded
     | RequestFailed
+    | StepDone
     | EngineFailed
     | EngineDied
 )

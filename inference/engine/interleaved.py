@@ -8,6 +8,8 @@ that greedy output is equal token for token.
 from __future__ import annotations
 
 import inspect
+import time
+from itertools import count
 from typing import Any
 
 import torch
@@ -17,30 +19,25 @@ from transformers.generation.configuration_utils import GenerationMode
 
 from inference.engine.errors import RequestError
 from inference.engine.requests import EngineRequest
-from inference.engine.runner import Fault, StepResult, Token
-from inference.engine.sampler import SamplerRow, sample
+from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.sampler import Sampler, SamplerRow
 from inference.engine.sampling_params import SamplingParams
+from inference.engine.step_report import StepReport
 
 
 class _Sequence:
     """One request's tokens and the model's memory of them."""
 
-    def __init__(self, request: EngineRequest, device: torch.device) -> None:
+    def __init__(self, request: EngineRequest, slot: int, device: torch.device) -> None:
         self.id = request.id
-        self.output_token_ids = list(request.output_token_ids)
-        self.row = SamplerRow(
-            params=request.params,
-            seed=request.seed,
-            prompt_token_ids=request.prompt_token_ids,
-            output_token_ids=self.output_token_ids,
-            stop_token_ids=request.stop_token_ids,
-        )
+        self.slot = slot
         ids = [*request.prompt_token_ids, *request.output_token_ids]
         self.input_ids = torch.tensor([ids], dtype=torch.long, device=device)
         self.model_kwargs: dict[str, Any] = {}
+        self.begun = False
+        self.prompt_tokens = len(request.prompt_token_ids)
 
     def append(self, token_id: int) -> None:
-        self.output_token_ids.append(token_id)
         new = self.input_ids.new_tensor([[token_id]])
         self.input_ids = torch.cat([self.input_ids, new], dim=-1)
 
@@ -54,19 +51,39 @@ class InterleavedRunner:
         self._vocabulary: int = embedding.weight.shape[0]
         self._accepted = set(inspect.signature(model.forward).parameters)
         self._sequences: dict[str, _Sequence] = {}
+        self._sampler = Sampler(1, self._vocabulary, self._device)
+        self._report = StepReport()
 
-    def add(self, request: EngineRequest) -> int:
+    def add(self, request: EngineRequest) -> None:
         ids = [*request.prompt_token_ids, *request.output_token_ids]
         if min(ids) < 0 or max(ids) >= self._vocabulary:
             raise RequestError("invalid", "The prompt holds a token that the model does not know.")
-        self._sequences[request.id] = _Sequence(request, self._device)
-        return 0
+        taken = {sequence.slot for sequence in self._sequences.values()}
+        slot = next(slot for slot in count() if slot not in taken)
+        self._sampler.admit(slot, SamplerRow.of(request))
+        self._sequences[request.id] = _Sequence(request, slot, self._device)
 
     def remove(self, request_id: str) -> None:
-        del self._sequences[request_id]
+        self._sampler.release(self._sequences.pop(request_id).slot)
 
     def step(self) -> list[StepResult]:
-        return [self._advance(sequence) for sequence in list(self._sequences.values())]
+        began = time.perf_counter()
+        sequences = list(self._sequences.values())
+        new = [sequence for sequence in sequences if not sequence.begun]
+        prompt_tokens = sum(sequence.prompt_tokens for sequence in new)
+        results: list[StepResult] = [Begun(sequence.id, 0) for sequence in new]
+        made = [self._advance(sequence) for sequence in sequences]
+        self._report = StepReport(
+            running=len(sequences),
+            output_tokens=sum(isinstance(result, Token) for result in made),
+            prefill_tokens=sum(sequence.input_ids.shape[1] - 1 for sequence in new),
+            admitted_tokens=prompt_tokens,
+            forward_s=time.perf_counter() - began,
+        )
+        return results + made
+
+    def report(self) -> StepReport:
+        return self._report
 
     def wait_seconds(self) -> float:
         return 0.0
@@ -83,9 +100,9 @@ class InterleavedRunner:
     def _logits_after_three(self, other_prompt: list[int] | None) -> Tensor:
         """Of a fixed sequence after a prompt and two tokens, another one beside it or not."""
         params = SamplingParams(seed=0)
-        one = _Sequence(EngineRequest("probe", [1, 0], params), self._device)
+        one = _Sequence(EngineRequest("probe", [1, 0], params), 0, self._device)
         others = (
-            [_Sequence(EngineRequest("other", other_prompt, params), self._device)]
+            [_Sequence(EngineRequest("other", other_prompt, params), 0, self._device)]
             if other_prompt
             else []
         )
@@ -97,9 +114,11 @@ class InterleavedRunner:
             return self._forward(one).float()
 
     def _advance(self, sequence: _Sequence) -> StepResult:
+        sequence.begun = True
         try:
             with torch.inference_mode():
-                token_id = sample(self._forward(sequence), [sequence.row])[0]
+                logits = self._forward(sequence)
+                choice = self._sampler.sample(logits, [sequence.slot]).read()[0]
         except torch.OutOfMemoryError:
             sequence.model_kwargs.clear()
             return Fault(sequence.id, "out_of_memory", "There is not enough memory for this chat.")
@@ -107,10 +126,10 @@ class InterleavedRunner:
             if self._device.type != "cpu":
                 raise  # a CUDA context is of no use after an error; the process starts again
             return Fault(sequence.id, "engine_error", f"{type(error).__name__}: {error}")
-        if token_id is None:
+        if choice.token_id is None:
             return Fault(sequence.id, "bad_logits", "The model's output is not a number.")
-        sequence.append(token_id)
-        return Token(sequence.id, token_id)
+        sequence.append(choice.token_id)
+        return Token(sequence.id, choice.token_id, logprob=choice.logprob, top=tuple(choice.top))
 
     def _forward(self, sequence: _Sequence) -> Tensor:
         """Logits [1, vocabulary] for the next token; the sequence's cache grows."""

@@ -14,15 +14,18 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from inference.engine.choice import choose_runner
 from inference.engine.errors import LoadError
 from inference.engine.events import LoadProgress
 from inference.engine.interleaved import InterleavedRunner
 from inference.engine.options import EngineInfo, EngineOptions
 from inference.engine.requests import EngineRequest
-from inference.engine.runner import Fault
+from inference.engine.runner import Fault, Runner
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.weights import find_weights
 
+# A step of the interleaved runner reads whole prompts, of several requests one after the other.
+HANG_SECONDS = {"packed": 120.0, "interleaved": 600.0}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Where a model's config names no limit (Mamba has none): enough for a long chat.
 UNLIMITED_CONTEXT = 8192
@@ -31,7 +34,7 @@ CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length"
 
 def build(
     options: EngineOptions, on_progress: Callable[[LoadProgress], None]
-) -> tuple[InterleavedRunner, EngineInfo]:
+) -> tuple[Runner, EngineInfo]:
     """The factory of the engine process (see ``process.REAL_ENGINE``)."""
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) - 1))
     device = choose_device(options.device)
@@ -39,17 +42,25 @@ def build(
     folder = find_weights(options.model, on_progress)
     on_progress(LoadProgress("reading weights", None, options.model))
     model = load_model(folder, dtype, device)
-    runner = InterleavedRunner(model)
     on_progress(LoadProgress("warming up", None))
-    warm_up(runner)
+    chosen = choose_runner(
+        model,
+        slots=options.slots,
+        max_model_len=context_length(model.config, options.max_model_len),
+        fixed_length=options.max_model_len is not None,
+    )
+    warm_up(chosen.runner)
     info = EngineInfo(
         model=display_name(options.model),
         device=_device_name(device),
         dtype=str(dtype).removeprefix("torch."),
-        max_model_len=context_length(model.config, options.max_model_len),
+        max_model_len=chosen.max_model_len,
         eos_token_ids=eos_token_ids(model),
+        slots=chosen.slots,
+        runner=chosen.kind,
+        hang_seconds=HANG_SECONDS[chosen.kind],
     )
-    return runner, info
+    return chosen.runner, info
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -113,8 +124,8 @@ def eos_token_ids(model: PreTrainedModel) -> frozenset[int]:
     return frozenset(ids)
 
 
-def warm_up(runner: InterleavedRunner) -> None:
-    """Two steps of a throw-away request with every sampling path on, so the first user waits less.
+def warm_up(runner: Runner) -> None:
+    """Two tokens of a throw-away request with every sampling path on: the first user waits less.
 
     Also proves that the model runs at all before anybody is told that it is ready.
     """
@@ -127,7 +138,7 @@ def warm_up(runner: InterleavedRunner) -> None:
             if isinstance(result, Fault):
                 raise LoadError(f"The model does not run: {result.detail}")
     runner.remove("warm-up")
-    if runner.mixes_sequences():
+    if isinstance(runner, InterleavedRunner) and runner.mixes_sequences():
         raise LoadError(
             "This model keeps the state of a request in its own layers, so that it can answer only "
             "one person at a time; it cannot be served here."

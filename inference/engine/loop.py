@@ -6,7 +6,9 @@ commands come from and events go (both are passed in), so that a test can call e
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from inference.engine.errors import RequestError
@@ -16,10 +18,15 @@ from inference.engine.events import (
     RequestEnded,
     RequestFailed,
     RequestStarted,
+    StepDone,
     TokenMade,
 )
 from inference.engine.requests import Abort, Command, EngineRequest, Stop, Submit
-from inference.engine.runner import Fault, Runner, Token
+from inference.engine.runner import Begun, Fault, Runner, StepResult, Token
+from inference.engine.step_report import StepReport
+
+# While requests run, the parent hears at least this often that the engine is alive.
+LONGEST_SILENCE = 2.0
 
 
 class TakeCommands(Protocol):
@@ -58,6 +65,7 @@ class EngineCore:
         self._emit = emit
         self._running: dict[str, _Running] = {}
         self._events: list[EngineEvent] = []
+        self._emit_s = 0.0
         self.stopped = False
 
     def run(self) -> None:
@@ -66,15 +74,29 @@ class EngineCore:
 
     def step(self) -> None:
         """One step: drain commands, let the runner make tokens, hand out what happened."""
-        timeout = self._runner.wait_seconds() if self._running else None
-        for command in self._take_commands(timeout):
+        for command in self._take_commands(self._patience()):
             self._obey(command)
-        if self._running and not self.stopped and self._runner.wait_seconds() <= 0:
-            for result in self._runner.step():
-                self._take_result(result)
+        if self._running and not self.stopped:
+            self._advance()
         if self._events:
+            began = time.perf_counter()
             events, self._events = self._events, []
             self._emit(events)
+            self._emit_s = time.perf_counter() - began
+
+    def _patience(self) -> float | None:
+        """How long to wait for commands, in seconds: for ever where nothing runs."""
+        if not self._running:
+            return None
+        return min(self._runner.wait_seconds(), LONGEST_SILENCE)
+
+    def _advance(self) -> None:
+        report = StepReport(running=len(self._running))
+        if self._runner.wait_seconds() <= 0:
+            for result in self._runner.step():
+                self._take_result(result)
+            report = replace(self._runner.report(), emit_s=self._emit_s)
+        self._events.append(StepDone(report))
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -90,16 +112,16 @@ class EngineCore:
         try:
             self._check(request)
             ended = self._already_ended(request)
-            cached = 0 if ended else self._runner.add(request)
+            if ended is None:
+                self._runner.add(request)
         except RequestError as error:
             self._events.append(RequestFailed(request.id, error.code, error.detail))
             return
-        prompt_tokens = len(request.prompt_token_ids)
-        self._events.append(RequestStarted(request.id, prompt_tokens, cached))
-        if ended:
-            self._events.append(RequestEnded(request.id, ended))
-        else:
+        if ended is None:
             self._running[request.id] = _Running(request)
+        else:
+            started = RequestStarted(request.id, len(request.prompt_token_ids), 0)
+            self._events += [started, RequestEnded(request.id, ended)]
 
     def _check(self, request: EngineRequest) -> None:
         if request.id in self._running:
@@ -120,16 +142,25 @@ class EngineCore:
             last_token, last=False, max_model_len=self._max_model_len
         )
 
-    def _take_result(self, result: Token | Fault) -> None:
+    def _take_result(self, result: StepResult) -> None:
         running = self._running.get(result.request_id)
         if running is None:
             return
-        if isinstance(result, Fault):
-            self._forget(result.request_id)
-            self._events.append(RequestFailed(result.request_id, result.code, result.detail))
-            return
+        match result:
+            case Begun(request_id, cached_tokens):
+                prompt_tokens = len(running.request.prompt_token_ids)
+                self._events.append(RequestStarted(request_id, prompt_tokens, cached_tokens))
+            case Fault(request_id, code, detail):
+                self._forget(request_id)
+                self._events.append(RequestFailed(request_id, code, detail))
+            case Token():
+                self._take_token(result, running)
+
+    def _take_token(self, result: Token, running: _Running) -> None:
         running.made += 1
-        self._events.append(TokenMade(result.request_id, result.token_id))
+        self._events.append(
+            TokenMade(result.request_id, result.token_id, result.logprob, result.top)
+        )
         reason = running.end_after(
             result.token_id, last=result.last, max_model_len=self._max_model_len
         )

@@ -1,7 +1,7 @@
 """A runner without a model: repeatable text at a chosen rate, with faults on demand.
 
 For load tests, fault tests and work on the page. The newest user message may hold directives:
-mock:length=N  mock:rate=R  mock:stall=S@K  mock:error@K  mock:crash@K  mock:echo
+mock:length=N  mock:rate=R  mock:stall=S@K  mock:error@K  mock:crash@K  mock:hang@K  mock:echo
 K counts output tokens from 0: the fault happens in place of token K.
 """
 
@@ -19,16 +19,19 @@ from inference.engine.errors import LoadError
 from inference.engine.events import LoadProgress
 from inference.engine.mixing import key_of
 from inference.engine.mock_words import WORD_BASE, WORDS, newest_message
-from inference.engine.options import EngineInfo, MockOptions
+from inference.engine.options import HANG_SECONDS, EngineInfo, MockOptions
 from inference.engine.requests import EngineRequest
-from inference.engine.runner import Fault, StepResult, Token
+from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.step_report import StepReport
 
 DEFAULT_LENGTH = 60
+DEFAULT_SLOTS = 64
 DEFAULT_MAX_MODEL_LEN = 32768
 CRASH_CODE = 70
+FOR_EVER = 10**6
 DIRECTIVE = re.compile(
     r"mock:(?:(length)=(\d{1,9})|(rate)=(\d{1,6}(?:\.\d{1,6})?)"
-    r"|(stall)=(\d{1,6}(?:\.\d{1,6})?)@(\d{1,9})|(error|crash)@(\d{1,9})|(echo))"
+    r"|(stall)=(\d{1,6}(?:\.\d{1,6})?)@(\d{1,9})|(error|crash|hang)@(\d{1,9})|(echo))"
 )
 
 
@@ -42,6 +45,7 @@ class Directives:
     stall_at: int | None = None
     error_at: int | None = None
     crash_at: int | None = None
+    hang_at: int | None = None
     echo: str | None = None
 
     @classmethod
@@ -66,6 +70,8 @@ class Directives:
                 self.error_at = int(position)
             case ["crash", position]:
                 self.crash_at = int(position)
+            case ["hang", position]:
+                self.hang_at = int(position)
             case ["echo"]:
                 self.echo = ""
 
@@ -92,6 +98,8 @@ class _Sequence:
             return None
         if self.position == wanted.crash_at:
             os._exit(CRASH_CODE)
+        if self.position == wanted.hang_at:
+            time.sleep(FOR_EVER)
         if self.position == wanted.error_at:
             return Fault(self.id, "engine_error", "The mock engine was asked to fail.")
         token = Token(self.id, self._token(), last=self.position + 1 >= wanted.length)
@@ -110,10 +118,12 @@ class MockRunner:
         self._rate = rate
         self._clock = clock
         self._sequences: dict[str, _Sequence] = {}
+        self._new: list[str] = []
+        self._report = StepReport()
 
-    def add(self, request: EngineRequest) -> int:
+    def add(self, request: EngineRequest) -> None:
         self._sequences[request.id] = _Sequence(request, self._rate, self._clock())
-        return 0
+        self._new.append(request.id)
 
     def remove(self, request_id: str) -> None:
         del self._sequences[request_id]
@@ -121,10 +131,18 @@ class MockRunner:
     def step(self) -> list[StepResult]:
         now = self._clock()
         due = [sequence for sequence in self._sequences.values() if sequence.due <= now]
-        results = [sequence.advance(now) for sequence in due]
-        return [result for result in results if result is not None]
+        begun = [Begun(request_id, 0) for request_id in self._new if request_id in self._sequences]
+        self._new.clear()
+        made = [result for sequence in due if (result := sequence.advance(now)) is not None]
+        self._report = StepReport(running=len(self._sequences), output_tokens=len(made))
+        return [*begun, *made]
+
+    def report(self) -> StepReport:
+        return self._report
 
     def wait_seconds(self) -> float:
+        if self._new:
+            return 0.0
         soonest = min(sequence.due for sequence in self._sequences.values())
         return max(0.0, soonest - self._clock())
 
@@ -137,5 +155,13 @@ def build(
         raise LoadError("The rate of the mock engine must be above 0.")
     on_progress(LoadProgress("starting the mock engine", 1.0))
     max_model_len = options.max_model_len or DEFAULT_MAX_MODEL_LEN
-    info = EngineInfo("mock", "none", "none", max_model_len)
+    info = EngineInfo(
+        model="mock",
+        device="none",
+        dtype="none",
+        max_model_len=max_model_len,
+        slots=options.slots or DEFAULT_SLOTS,
+        runner="mock",
+        hang_seconds=options.hang_seconds or HANG_SECONDS,
+    )
     return MockRunner(options.rate), info

@@ -5,25 +5,33 @@ So an answer is the same whatever runs beside it, on any device, and after a res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from inference.engine.mixing import FIRST, GOLDEN, SECOND, key_of
+from inference.engine.mixing import FIRST, GOLDEN, MASK, SECOND, mix
 
 
-def gumbel_noise(drawings: Sequence[tuple[int, int]], width: int, device: torch.device) -> Tensor:
-    """[len(drawings), width] Gumbel noise, one row for each (seed, position).
+def base_of(seed: int) -> int:
+    """What a seed contributes to the keys of its answer, as a signed 64-bit number."""
+    return _signed(mix((seed + GOLDEN) & MASK))
+
+
+def keys_of(bases: Tensor, positions: Tensor) -> Tensor:
+    """``mixing.key_of`` on int64 tensors: the keys of the tokens at these positions."""
+    return _mix(bases + _signed(GOLDEN) * (positions + 1))
+
+
+def gumbel_noise(keys: Tensor, width: int) -> Tensor:
+    """[len(keys), width] Gumbel noise in float64, one row for each key.
 
     Adding it to log-probabilities and taking the argmax draws from the distribution.
     """
-    keys = torch.tensor([_signed(key_of(*drawing)) for drawing in drawings], device=device)
-    bits = _mix(keys[:, None] + _counters(width, device))
+    bits = _mix(keys[:, None] + _counters(width, keys.device))
     # 53 bits in the middle of their steps: never 0 or 1, whose logarithms are not finite.
-    uniform = (_shift(bits, 11).double() + 0.5) * 2.0**-53
-    return -torch.log(-torch.log(uniform))
+    uniform = _shift(bits, 11).double().add_(0.5).mul_(2.0**-53)
+    return uniform.log_().neg_().log_().neg_()
 
 
 @lru_cache(maxsize=4)
@@ -33,14 +41,14 @@ def _counters(width: int, device: torch.device) -> Tensor:
 
 def _mix(value: Tensor) -> Tensor:
     """``mixing.mix`` on int64 tensors, whose products wrap around as they should."""
-    value = (value ^ _shift(value, 30)) * _signed(FIRST)
-    value = (value ^ _shift(value, 27)) * _signed(SECOND)
+    value = (value ^ _shift(value, 30)).mul_(_signed(FIRST))
+    value = (value ^ _shift(value, 27)).mul_(_signed(SECOND))
     return value ^ _shift(value, 31)
 
 
 def _shift(value: Tensor, bits: int) -> Tensor:
     """To the right, filling with zeros; torch's own shift repeats the sign."""
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
+    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def _signed(value: int) -> int:

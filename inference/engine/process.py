@@ -12,6 +12,7 @@ import multiprocessing
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
 from multiprocessing.util import Finalize
@@ -28,10 +29,12 @@ from inference.engine.events import (
 )
 from inference.engine.options import EngineInfo
 from inference.engine.requests import Abort, Command, EngineRequest, Stop, Submit
+from inference.engine.watchdog import Watchdog
 
 REAL_ENGINE = "inference.engine.loader:build"
 MOCK_ENGINE = "inference.engine.mock_runner:build"
 STOP_SECONDS = 3.0
+LOOK_SECONDS = 1.0
 
 
 class _Child:
@@ -47,6 +50,8 @@ class _Child:
         self._loop = asyncio.get_running_loop()
         self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._reaping = threading.Lock()
+        self.watchdog = Watchdog(time.monotonic)
+        self._killed_for = ""
         context = multiprocessing.get_context("spawn")
         commands, self._commands = context.Pipe(duplex=False)
         self._events, events = context.Pipe(duplex=False)
@@ -68,7 +73,13 @@ class _Child:
             threading.Thread(target=target, name="engine-pipe", daemon=True).start()
 
     def send(self, command: Command) -> None:
+        self.watchdog.sent(command)
         self._outbox.put(command)
+
+    def kill(self, reason: str) -> None:
+        """Ends it at once; ``reason`` becomes the detail of its EngineDied."""
+        self._killed_for = reason
+        self.process.kill()
 
     def hang_up(self) -> None:
         """Closes the command pipe once all commands are through; the child ends by that."""
@@ -95,6 +106,7 @@ class _Child:
         with contextlib.suppress(Exception):  # EOF, or a message that a dying child garbled
             while True:
                 events: list[EngineEvent] = self._events.recv()
+                self.watchdog.heard(events)
                 if isinstance(events[-1], EngineFailed):
                     detail = events[-1].detail
                 else:
@@ -102,7 +114,8 @@ class _Child:
         self._events.close()
         self.end(STOP_SECONDS)
         code = self.process.exitcode
-        self._hand_over([EngineDied(code, detail or describe_exit(code))])
+        detail = self._killed_for or detail or describe_exit(code)
+        self._hand_over([EngineDied(code, detail)])
 
     def _hand_over(self, events: list[EngineEvent]) -> None:
         # RuntimeError: the event loop is closed, so that nobody is left to tell.
@@ -121,6 +134,7 @@ class EngineClient:
         self._options = options
         self._child: _Child | None = None
         self._batches: asyncio.Queue[list[EngineEvent]] = asyncio.Queue()
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -133,7 +147,9 @@ class EngineClient:
         self._batches = asyncio.Queue()
         self._child = _Child(self._factory, self._options, self._batches.put_nowait)
         try:
-            return await self._wait_until_ready(on_progress)
+            info = await self._wait_until_ready(on_progress)
+            self._watching = asyncio.create_task(_watch(self._child, info.hang_seconds))
+            return info
         except BaseException:  # also when the caller gives up waiting: leave no process behind
             self._kill()
             raise
@@ -149,15 +165,22 @@ class EngineClient:
         batch = await self._batches.get()
         if isinstance(batch[-1], EngineDied):
             self._child = None
+            self._stop_watching()
         return batch
 
     async def stop(self) -> None:
         """Ends the process, politely first. Idempotent."""
         ending, self._child = self._child, None
+        self._stop_watching()
         if ending is not None:
             ending.send(Stop())
             ending.hang_up()
             await asyncio.to_thread(ending.end, STOP_SECONDS)
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     def _send(self, command: Command) -> None:
         # Without a child there is nobody to tell: its EngineDied ended all requests.
@@ -180,6 +203,12 @@ class EngineClient:
         if ending is not None:
             ending.process.kill()
             ending.hang_up()
+
+
+async def _watch(watched: _Child, hang_seconds: float) -> None:
+    while not watched.watchdog.hangs(hang_seconds):
+        await asyncio.sleep(LOOK_SECONDS)
+    watched.kill(f"The engine process was silent for {hang_seconds:.0f} seconds and was ended.")
 
 
 def describe_exit(code: int | None) -> str:

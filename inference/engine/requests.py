@@ -10,13 +10,17 @@ from inference.engine.sampling_params import SamplingParams
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """One sequence to continue. ``output_token_ids`` were made by an earlier attempt (resume)."""
+    """One sequence to continue. ``output_token_ids`` were made by an earlier attempt (resume).
+
+    Only sequences of the same ``scope`` may use each other's computed tokens.
+    """
 
     id: str
     prompt_token_ids: list[int]
     params: SamplingParams
     output_token_ids: list[int] = field(default_factory=list)
     stop_token_ids: frozenset[int] = frozenset()
+    scope: str = ""
 
     def __post_init__(self) -> None:
         if self.params.seed is None:

@@ -10,15 +10,29 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inference.engine.requests import EngineRequest
+from inference.engine.step_report import StepReport
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The sequence has its place; ``cached_tokens`` of it need not be computed again."""
+
+    request_id: str
+    cached_tokens: int
 
 
 @dataclass(frozen=True)
 class Token:
-    """``last``: the runner itself knows that nothing follows (a model says so by an EOS token)."""
+    """``last``: the runner itself knows that nothing follows (a model says so by an EOS token).
+
+    ``logprob`` and ``top`` (token id, log-probability) are there where the request asked.
+    """
 
     request_id: str
     token_id: int
     last: bool = False
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,12 +44,12 @@ class Fault:
     detail: str
 
 
-StepResult = Token | Fault
+StepResult = Begun | Token | Fault
 
 
 class Runner(Protocol):
-    def add(self, request: EngineRequest) -> int:
-        """Takes a sequence; returns how many prompt tokens it need not compute again.
+    def add(self, request: EngineRequest) -> None:
+        """Takes a sequence; a later step says that it has begun.
 
         Raises RequestError where this sequence can never run.
         """
@@ -46,10 +60,14 @@ class Runner(Protocol):
         ...
 
     def step(self) -> list[StepResult]:
-        """Advances every sequence that is due by exactly one token, in turn.
+        """Advances every sequence that is due by one token at most; prompts may take several steps.
 
         An exception means that the engine as a whole cannot go on.
         """
+        ...
+
+    def report(self) -> StepReport:
+        """What the last step did."""
         ...
 
     def wait_seconds(self) -> float:

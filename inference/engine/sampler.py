@@ -1,120 +1,135 @@
 """Chooses the next token of each row from its logits. Rows do not see each other.
 
-Vectorised over [rows, vocabulary]; greedy and sampled rows mix. Knows sampling params and the
-tokens so far; not models, caches or requests.
+Vectorised over [rows, vocabulary]; greedy and sampled rows mix. Nothing here waits for the device:
+``Sampled.read`` does, once per step. Knows sampling params and the tokens so far by slot; not
+models, caches or requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from inference.engine.noise import gumbel_noise
-from inference.engine.sampling_params import SamplingParams
+from inference.engine.filters import NEVER, filter_scores
+from inference.engine.noise import gumbel_noise, keys_of
+from inference.engine.sampler_batch import Batch, make_batch
+from inference.engine.sampler_state import SamplerRow, SamplerState
 
-NEVER = float("-inf")
+__all__ = ["Choice", "Sampled", "Sampler", "SamplerRow"]
 
 
 @dataclass(frozen=True)
-class SamplerRow:
-    """What the sampler needs to know of a sequence; the lists are the sequence's own."""
+class Choice:
+    """``token_id`` is None where the logits are no numbers (NaN, infinite, nothing left).
 
-    params: SamplingParams
-    seed: int
-    prompt_token_ids: Sequence[int]
-    output_token_ids: Sequence[int]
-    stop_token_ids: frozenset[int]
+    ``logprob`` and ``top`` (token id, log-probability) are there where the row asked for them.
+    """
 
-
-def sample(logits: Tensor, rows: Sequence[SamplerRow]) -> list[int | None]:
-    """One token id per row; None where the logits are no numbers (NaN, infinite, nothing left)."""
-    logits = logits.float()
-    good = torch.isfinite(logits.max(dim=-1).values)
-    logits = torch.where(good[:, None], logits, 0.0)
-    scores = _adjust(logits, rows)
-    chosen = _choose(scores, rows)
-    return [
-        token if is_good else None
-        for token, is_good in zip(chosen.tolist(), good.tolist(), strict=True)
-    ]
+    token_id: int | None
+    logprob: float | None = None
+    top: list[tuple[int, float]] = field(default_factory=list)
 
 
-def _adjust(logits: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
-    """Penalties and min_tokens: what also changes a greedy choice."""
-    adjusted = logits.clone()
-    for index, row in enumerate(rows):
-        _penalise(adjusted[index], row)
-        if len(row.output_token_ids) < row.params.min_tokens and row.stop_token_ids:
-            adjusted[index, list(row.stop_token_ids)] = NEVER
-    return adjusted
+@dataclass(frozen=True)
+class Sampled:
+    """What was chosen, still on the device: ``token_ids`` [rows], -1 for a row without numbers.
+
+    ``logprobs`` [rows, 1 + K]: of the chosen and of the K likeliest, whose ids are in ``top_ids``;
+    ``asked`` is how many of them each row wants, None for none at all.
+    """
+
+    token_ids: Tensor
+    asked: Sequence[int | None]
+    logprobs: Tensor | None = None
+    top_ids: Tensor | None = None
+
+    def read(self) -> list[Choice]:
+        """Waits for the device."""
+        ids = [None if token < 0 else token for token in self.token_ids.tolist()]
+        if self.logprobs is None or self.top_ids is None:
+            return [Choice(token) for token in ids]
+        rows = zip(ids, self.asked, self.logprobs.tolist(), self.top_ids.tolist(), strict=True)
+        return [_choice(*row) for row in rows]
 
 
-def _penalise(scores: Tensor, row: SamplerRow) -> None:
-    """In place, for one row. Repetition counts the prompt too; the others the output only."""
-    params = row.params
-    if params.repetition_penalty != 1.0:
-        seen = torch.unique(_ids([*row.prompt_token_ids, *row.output_token_ids], scores))
-        old = scores[seen]
-        scores[seen] = torch.where(
-            old < 0, old * params.repetition_penalty, old / params.repetition_penalty
-        )
-    if (params.presence_penalty or params.frequency_penalty) and row.output_token_ids:
-        made, counts = torch.unique(_ids(row.output_token_ids, scores), return_counts=True)
-        scores[made] -= params.presence_penalty + params.frequency_penalty * counts
+def _choice(
+    token: int | None, asked: int | None, logprobs: list[float], top_ids: list[int]
+) -> Choice:
+    if token is None or asked is None:
+        return Choice(token)
+    return Choice(token, logprobs[0], list(zip(top_ids, logprobs[1:], strict=True))[:asked])
 
 
-def _ids(token_ids: Sequence[int], scores: Tensor) -> Tensor:
-    return torch.tensor(token_ids, dtype=torch.long, device=scores.device)
+class Sampler:
+    """``slots`` is a first guess; a higher slot makes room for itself."""
 
+    def __init__(self, slots: int, vocabulary: int, device: torch.device) -> None:
+        self._state = SamplerState(slots, vocabulary, device)
+        self._batch: Batch | None = None
 
-def _choose(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
-    greedy = scores.argmax(dim=-1)
-    drawn = [index for index, row in enumerate(rows) if row.params.temperature > 0]
-    if drawn:
-        some = [rows[index] for index in drawn]
-        filtered = filter_scores(scores[drawn], [row.params for row in some])
-        drawings = [(row.seed, len(row.output_token_ids)) for row in some]
-        noise = gumbel_noise(drawings, scores.shape[-1], scores.device)
-        greedy[drawn] = (filtered.double() + noise).argmax(dim=-1)
-    return greedy
+    def admit(self, slot: int, row: SamplerRow) -> None:
+        """Raises RequestError where the row asks for a token that the model does not have."""
+        self._state.admit(slot, row)
+        self._batch = None
 
+    def release(self, slot: int) -> None:
+        self._state.release(slot)
+        self._batch = None
 
-def filter_scores(scores: Tensor, params: Sequence[SamplingParams]) -> Tensor:
-    """Temperature, then top-k, top-p and min-p; what is filtered out becomes -inf."""
+    def sample(self, logits: Tensor, slots: Sequence[int]) -> Sampled:
+        """One token for each row of logits [rows, vocabulary]; row i belongs to ``slots[i]``.
 
-    def column(read: Callable[[SamplingParams], float]) -> Tensor:
-        values = [read(one) for one in params]
-        return torch.tensor(values, dtype=scores.dtype, device=scores.device)[:, None]
+        Their state goes on by the chosen tokens.
+        """
+        batch = self._batch
+        if batch is None or batch.slots != tuple(slots):
+            batch = self._batch = make_batch(self._state, slots)
+        best = logits.argmax(dim=-1, keepdim=True)
+        good = logits.gather(-1, best).isfinite()
+        chosen = best if batch.is_plain else self._choose(logits, good, batch)
+        sampled = self._told(logits, chosen, good, batch)
+        if not batch.is_plain:
+            self._state.advance(batch.index, chosen[:, 0], counting=batch.counts_tokens)
+        return sampled
 
-    # Very small temperatures would overflow; this far down they are greedy anyway.
-    scores = scores - scores.max(dim=-1, keepdim=True).values
-    scores = scores / column(lambda one: max(one.temperature, 1e-5))
-    if any(one.top_k for one in params):
-        scores = _top_k(scores, [one.top_k for one in params])
-    if any(one.top_p < 1.0 for one in params):
-        scores = _top_p(scores, column(lambda one: one.top_p))
-    if any(one.min_p > 0.0 for one in params):
-        probabilities = scores.softmax(dim=-1)
-        floor = probabilities.max(dim=-1, keepdim=True).values * column(lambda one: one.min_p)
-        scores = scores.masked_fill(probabilities < floor, NEVER)
-    return scores
+    def _choose(self, logits: Tensor, good: Tensor, batch: Batch) -> Tensor:
+        """[rows, 1] token ids."""
+        scores = self._adjust(torch.where(good, logits.float(), 0.0), batch)
+        chosen = scores.argmax(dim=-1, keepdim=True)
+        if batch.filters is None:
+            return chosen
+        drawn = scores if batch.drawn is None else scores[batch.drawn]
+        slots = batch.index if batch.drawn is None else batch.index[batch.drawn]
+        keys = keys_of(self._state.bases[slots], self._state.positions[slots])
+        noise = gumbel_noise(keys, scores.shape[-1])
+        picked = noise.add_(filter_scores(drawn, batch.filters)).argmax(dim=-1, keepdim=True)
+        return picked if batch.drawn is None else chosen.index_copy(0, batch.drawn, picked)
 
+    def _adjust(self, scores: Tensor, batch: Batch) -> Tensor:
+        """Bias, penalties and min_tokens: what also changes a greedy choice."""
+        if batch.bias is not None:
+            scores = scores + batch.bias
+        if batch.repetition is not None:
+            seen = self._state.seen(batch.index)
+            punished = torch.where(scores < 0, scores * batch.repetition, scores / batch.repetition)
+            scores = torch.where(seen, punished, scores)
+        if batch.presence is not None and batch.frequency is not None:
+            counts = self._state.counts(batch.index)
+            scores = scores - batch.presence * (counts > 0) - batch.frequency * counts
+        if batch.stops is not None and batch.min_tokens is not None:
+            early = self._state.positions[batch.index][:, None] < batch.min_tokens
+            scores = scores.masked_fill(batch.stops & early, NEVER)
+        return scores
 
-def _top_k(scores: Tensor, top_ks: Sequence[int]) -> Tensor:
-    width = scores.shape[-1]
-    kept = [min(k, width) if k else width for k in top_ks]
-    best = scores.topk(max(kept), dim=-1).values
-    at = torch.tensor(kept, device=scores.device)[:, None] - 1
-    return scores.masked_fill(scores < best.gather(-1, at), NEVER)
-
-
-def _top_p(scores: Tensor, top_p: Tensor) -> Tensor:
-    """The smallest set of likeliest tokens whose probabilities reach top_p; at least one."""
-    ordered, order = scores.sort(dim=-1, descending=False)
-    removed = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1.0 - top_p
-    removed[:, -1] = False
-    removed &= top_p < 1.0
-    return scores.masked_fill(removed.scatter(-1, order, removed), NEVER)
+    def _told(self, logits: Tensor, chosen: Tensor, good: Tensor, batch: Batch) -> Sampled:
+        token_ids = torch.where(good, chosen, -1)[:, 0]
+        if batch.most_logprobs is None:
+            return Sampled(token_ids, batch.asked)
+        # Of the model itself, before bias, penalties and temperature.
+        known = logits.float().log_softmax(dim=-1)
+        top = known.topk(batch.most_logprobs, dim=-1)
+        logprobs = torch.cat([known.gather(-1, chosen), top.values], dim=-1)
+        return Sampled(token_ids, batch.asked, logprobs, top.indices)

@@ -12,6 +12,9 @@ from inference.engine.errors import InvalidParams
 MAX_SEED = 2**63 - 1
 MAX_STOPS = 8
 MAX_STOP_LENGTH = 200
+MAX_BIASES = 300
+MAX_BIAS = 100
+MAX_LOGPROBS = 20
 DEFAULT_MAX_TOKENS = 512
 
 __all__ = ["MAX_SEED", "InvalidParams", "SamplingParams"]
@@ -23,6 +26,10 @@ class SamplingParams:
 
     ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 switch those filters off. ``seed``
     None means that none was drawn yet; the engine takes only params that have one.
+
+    ``logit_bias`` maps token ids to what is added to their logits; it is kept as sorted pairs.
+    ``logprobs`` asks for log-probabilities of each chosen token and of that many likeliest ones,
+    by the model itself: before bias, penalties and temperature.
     """
 
     temperature: float = 0.7
@@ -35,6 +42,8 @@ class SamplingParams:
     max_tokens: int = DEFAULT_MAX_TOKENS
     min_tokens: int = 0
     stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +57,9 @@ class SamplingParams:
         self._check_integer("max_tokens", 1)
         self._check_integer("min_tokens", 0)
         self._check_stop()
+        self._check_logit_bias()
+        if self.logprobs is not None:
+            self._check_integer("logprobs", 0, MAX_LOGPROBS)
         if self.seed is not None:
             self._check_integer("seed", 0)
 
@@ -61,12 +73,12 @@ class SamplingParams:
             raise InvalidParams(field, f"{field} must be {bound} and at most {high}.")
         object.__setattr__(self, field, float(value))
 
-    def _check_integer(self, field: str, low: int) -> None:
+    def _check_integer(self, field: str, low: int, high: int = MAX_SEED) -> None:
         value = getattr(self, field)
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidParams(field, f"{field} must be a whole number.")
-        if not low <= value <= MAX_SEED:
-            raise InvalidParams(field, f"{field} must be at least {low} and at most {MAX_SEED}.")
+        if not low <= value <= high:
+            raise InvalidParams(field, f"{field} must be at least {low} and at most {high}.")
 
     def _check_stop(self) -> None:
         stop: Any = self.stop
@@ -80,6 +92,20 @@ class SamplingParams:
             raise InvalidParams("stop", f"Each stop must have 1 to {MAX_STOP_LENGTH} characters.")
         object.__setattr__(self, "stop", tuple(stop))
 
+    def _check_logit_bias(self) -> None:
+        bias: Any = self.logit_bias
+        try:
+            pairs = sorted((int(token), float(value)) for token, value in dict(bias).items())
+        except (TypeError, ValueError) as error:
+            sentence = "logit_bias must map token ids to numbers."
+            raise InvalidParams("logit_bias", sentence) from error
+        if len(pairs) > MAX_BIASES:
+            raise InvalidParams("logit_bias", f"logit_bias may name at most {MAX_BIASES} tokens.")
+        if not all(0 <= token <= MAX_SEED and abs(value) <= MAX_BIAS for token, value in pairs):
+            sentence = f"Each bias must be at least {-MAX_BIAS} and at most {MAX_BIAS}."
+            raise InvalidParams("logit_bias", sentence)
+        object.__setattr__(self, "logit_bias", tuple(pairs))
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingParams:
         known = {f.name for f in fields(cls)}
@@ -89,4 +115,5 @@ class SamplingParams:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "stop": list(self.stop)}
+        bias = {str(token): value for token, value in self.logit_bias}
+        return {**asdict(self), "stop": list(self.stop), "logit_bias": bias}

@@ -6,11 +6,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from inference.engine.events import EngineEvent, RequestEnded, RequestFailed, TokenMade
+from inference.engine.events import (
+    EngineEvent,
+    RequestEnded,
+    RequestFailed,
+    StepDone,
+    TokenMade,
+)
 from inference.engine.loop import EngineCore
 from inference.engine.requests import Abort, Command, EngineRequest, Submit
 from inference.engine.runner import Runner
 from inference.engine.sampling_params import SamplingParams
+from inference.engine.step_report import StepReport
 
 
 def a_request(
@@ -20,6 +27,10 @@ def a_request(
     wanted = {"temperature": 0.0, "max_tokens": 8, "seed": 1, **params}
     stops = frozenset(wanted.pop("stop_token_ids", ()))
     return EngineRequest(name, list(prompt), SamplingParams(**wanted), list(resume), stops)
+
+
+def _of_requests(batches: list[list[EngineEvent]]) -> list[EngineEvent]:
+    return [event for batch in batches for event in batch if not isinstance(event, StepDone)]
 
 
 class CoreInHand:
@@ -39,10 +50,10 @@ class CoreInHand:
         self._commands.append(Abort(request_id))
 
     def step(self) -> list[EngineEvent]:
-        """One step; its events."""
+        """One step; what it tells of requests."""
         before = len(self.batches)
         self.core.step()
-        made = [event for batch in self.batches[before:] for event in batch]
+        made = _of_requests(self.batches[before:])
         ended = (RequestEnded, RequestFailed)
         self._unended -= {event.request_id for event in made if isinstance(event, ended)}
         return made
@@ -54,7 +65,13 @@ class CoreInHand:
 
     @property
     def events(self) -> list[EngineEvent]:
-        return [event for batch in self.batches for event in batch]
+        return _of_requests(self.batches)
+
+    @property
+    def reports(self) -> list[StepReport]:
+        """Of each step, in order."""
+        told = [event for batch in self.batches for event in batch]
+        return [event.report for event in told if isinstance(event, StepDone)]
 
     def tokens(self) -> dict[str, list[int]]:
         made: dict[str, list[int]] = defaultdict(list)

@@ -17,11 +17,15 @@ CORPUS = [
     "こんにちは世界。日本語の文章です。",
 ]
 FAMILIES = ("llama", "qwen3", "gemma", "gpt2", "mamba")
+PACKED = (
+    *("llama", "qwen2", "qwen3", "mistral", "mixtral", "gemma", "gemma2", "gemma3", "phi3", "gpt2"),
+    *("gpt_neox", "olmo2", "granite", "deepseek_v3", "gpt_oss", "qwen3_moe", "smollm3"),
+)
+IN_TURN = ("mamba", "bloom", "stablelm", "gptj")
 
 
 def a_config(family: str) -> Any:
     """Two layers, a context of 128, the special tokens of ``a_tokenizer``."""
-    import transformers as hf
 
     ids: dict[str, Any] = {
         "bos_token_id": 0,
@@ -38,18 +42,42 @@ def a_config(family: str) -> Any:
         "head_dim": 8,
         "max_position_embeddings": 128,
     }
-    match family:
-        case "llama":
-            return hf.LlamaConfig(**ids, **attention)
-        case "qwen3":
-            return hf.Qwen3Config(**ids, **attention)
-        case "gemma":
-            return hf.GemmaConfig(**ids, **attention)
-        case "gpt2":
-            return hf.GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=128)
-        case "mamba":
-            return hf.MambaConfig(**ids, hidden_size=32, num_hidden_layers=2, state_size=8)
-    raise ValueError(family)
+    if family == "mamba":
+        attention = {"hidden_size": 32, "num_hidden_layers": 2}
+    return _class_of(family)(**ids, **{**attention, **_details(family)})
+
+
+def _class_of(family: str) -> Any:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[{"gemma3": "gemma3_text"}.get(family, family)]
+
+
+def _details(family: str) -> dict[str, Any]:
+    """What differs: other names for the same, and what is peculiar to an architecture."""
+    named: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    details: dict[str, dict[str, Any]] = {
+        "gpt2": named,
+        "gptj": {**named, "rotary_dim": 8},
+        "mamba": {"state_size": 8},
+        "bloom": {"n_layer": 2, "n_head": 4},
+        "mistral": {"sliding_window": 11},
+        "mixtral": {"num_local_experts": 4, "sliding_window": None},
+        "qwen3_moe": experts,
+        "gemma2": {"sliding_window": 11, "query_pre_attn_scalar": 8},
+        "gemma3": {"sliding_window": 11, "query_pre_attn_scalar": 8},
+        "gpt_oss": {"sliding_window": 11, "num_local_experts": 4},
+        "granite": {"attention_multiplier": 0.3, "logits_scaling": 2.0},
+        "deepseek_v3": {
+            **{"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+            **{"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
+            **{"moe_intermediate_size": 32, "num_key_value_heads": 4, "head_dim": 4},
+            **{"q_lora_rank": 16, "kv_lora_rank": 8, "qk_rope_head_dim": 4},
+            **{"qk_nope_head_dim": 8, "v_head_dim": 6},
+        },
+    }
+    return details.get(family, {})
 
 
 def a_model(family: str = "llama") -> Any:

@@ -18,6 +18,7 @@ from inference.engine.process import MOCK_ENGINE, EngineClient
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Runner, StepResult, Token
 from inference.engine.sampling_params import SamplingParams
+from inference.engine.step_report import StepReport
 
 
 class BusyRunner:
@@ -27,9 +28,8 @@ class BusyRunner:
         self._seconds = seconds
         self._steps = 0
 
-    def add(self, request: EngineRequest) -> int:
+    def add(self, request: EngineRequest) -> None:
         self._id = request.id
-        return 0
 
     def remove(self, request_id: str) -> None:
         pass
@@ -39,6 +39,9 @@ class BusyRunner:
         if self._steps > 2:
             time.sleep(self._seconds)
         return [Token(self._id, 1)]
+
+    def report(self) -> StepReport:
+        return StepReport()
 
     def wait_seconds(self) -> float:
         return 0.0

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from inference.engine import loader, weights
+from inference.engine.choice import DEFAULT_SLOTS
 from inference.engine.errors import LoadError
 from inference.engine.events import LoadProgress
 from inference.engine.options import EngineOptions
@@ -35,7 +36,9 @@ def test_a_folder_is_loaded_with_progress(folder: Path) -> None:
     assert (info.device, info.dtype, info.max_model_len) == ("cpu", "float32", 128)
     assert info.eos_token_ids == {2}
     assert torch.get_num_threads() == 1
-    assert runner._sequences == {}
+    assert (info.runner, info.slots) == ("packed", DEFAULT_SLOTS)
+    assert runner.report().running == 1  # the warm-up, which is over
+    assert runner.step() == []
 
 
 def test_the_context_is_the_smaller_of_model_and_option() -> None:

@@ -8,7 +8,8 @@ from inference.engine.errors import RequestError
 from inference.engine.events import RequestEnded, RequestFailed, RequestStarted, TokenMade
 from inference.engine.loop import EngineCore
 from inference.engine.requests import Command, EngineRequest, Stop
-from inference.engine.runner import Fault, StepResult, Token
+from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.step_report import StepReport
 from tests.engine.core import CoreInHand, a_request
 
 
@@ -17,19 +18,21 @@ class CountingRunner:
 
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
+        self.new: list[str] = []
         self.fails: set[str] = set()
 
-    def add(self, request: EngineRequest) -> int:
+    def add(self, request: EngineRequest) -> None:
         if request.id == "refused":
             raise RequestError("invalid", "No.")
         self.held[request.id] = 100 + len(request.output_token_ids)
-        return 1
+        self.new.append(request.id)
 
     def remove(self, request_id: str) -> None:
         del self.held[request_id]
 
     def step(self) -> list[StepResult]:
-        results: list[StepResult] = []
+        results: list[StepResult] = [Begun(request_id, 1) for request_id in self.new]
+        self.new.clear()
         for request_id, token in self.held.items():
             if request_id in self.fails:
                 results.append(Fault(request_id, "bad_logits", "NaN"))
@@ -37,6 +40,9 @@ class CountingRunner:
                 results.append(Token(request_id, token))
                 self.held[request_id] += 1
         return results
+
+    def report(self) -> StepReport:
+        return StepReport(running=len(self.held))
 
     def wait_seconds(self) -> float:
         return 0.0
@@ -129,7 +135,7 @@ def test_the_context_ends_an_answer(hand: CoreInHand) -> None:
 def test_an_id_that_runs_is_refused_and_goes_on(hand: CoreInHand) -> None:
     hand.submit(a_request("a", max_tokens=2), a_request("a", max_tokens=2))
     first, second = hand.step(), hand.step()
-    assert [type(event) for event in first] == [RequestStarted, RequestFailed, TokenMade]
+    assert [type(event) for event in first] == [RequestFailed, RequestStarted, TokenMade]
     assert second == [TokenMade("a", 101), RequestEnded("a", "length")]
 
 

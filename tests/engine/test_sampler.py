@@ -1,67 +1,68 @@
-"""The sampler against transformers' own logits processors, and its noise against theory."""
+"""The sampler: rows that do not see each other, its memory of slots, and its noise."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers.generation.logits_process import (
-    LogitsProcessorList,
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from inference.engine.errors import RequestError
 from inference.engine.mixing import key_of
-from inference.engine.noise import gumbel_noise
-from inference.engine.sampler import SamplerRow, filter_scores, sample
+from inference.engine.noise import _signed, base_of, gumbel_noise, keys_of
+from inference.engine.sampler import Choice, Sampler, SamplerRow
 from inference.engine.sampling_params import SamplingParams
 
 WIDTH = 50
 CPU = torch.device("cpu")
+EVERYTHING: dict[str, Any] = {
+    "temperature": 0.8,
+    "top_k": 20,
+    "top_p": 0.9,
+    "min_p": 0.01,
+    "repetition_penalty": 1.2,
+    "presence_penalty": 0.3,
+    "frequency_penalty": 0.2,
+    "min_tokens": 4,
+    "stop_token_ids": [3, 4],
+    "logit_bias": {"7": 2.0, "9": -50},
+    "logprobs": 3,
+}
 
 
 def a_row(
     prompt: list[int] | None = None, made: list[int] | None = None, **params: Any
 ) -> SamplerRow:
     stops = frozenset(params.pop("stop_token_ids", ()))
-    return SamplerRow(
-        SamplingParams(**params), params.get("seed", 0), prompt or [0], made or [], stops
-    )
+    wanted = SamplingParams.from_dict(params)
+    return SamplerRow(wanted, params.get("seed", 0), prompt or [0], made or [], stops)
 
 
 def some_logits(rows: int, seed: int = 3) -> torch.Tensor:
     return torch.randn(rows, WIDTH, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    temperature=st.floats(0.05, 2.0),
-    top_k=st.integers(0, WIDTH + 5),
-    top_p=st.floats(0.05, 1.0),
-    min_p=st.floats(0.0, 0.9),
-    seed=st.integers(0, 10_000),
-)
-def test_filters_keep_what_transformers_keeps(
-    temperature: float, top_k: int, top_p: float, min_p: float, seed: int
-) -> None:
-    logits = some_logits(1, seed)
-    params = SamplingParams(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    theirs: Any = LogitsProcessorList([TemperatureLogitsWarper(temperature)])
-    if top_k:
-        theirs.append(TopKLogitsWarper(top_k))
-    if top_p < 1.0:
-        theirs.append(TopPLogitsWarper(top_p))
-    if min_p > 0.0:
-        theirs.append(MinPLogitsWarper(min_p))
-    expected = theirs(torch.tensor([[0]]), logits.clone()).softmax(-1)
-    torch.testing.assert_close(filter_scores(logits, [params]).softmax(-1), expected)
+def choices(logits: torch.Tensor, rows: Sequence[SamplerRow]) -> list[Choice]:
+    """One step of a new sampler that holds just these rows."""
+    sampler = Sampler(len(rows), logits.shape[-1], CPU)
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, row)
+    return sampler.sample(logits, range(len(rows))).read()
+
+
+def sample(logits: torch.Tensor, rows: Sequence[SamplerRow]) -> list[int | None]:
+    return [choice.token_id for choice in choices(logits, rows)]
+
+
+def noise_of(drawings: list[tuple[int, int]]) -> torch.Tensor:
+    bases = torch.tensor([base_of(seed) for seed, _ in drawings])
+    positions = torch.tensor([position for _, position in drawings])
+    return gumbel_noise(keys_of(bases, positions), WIDTH)
 
 
 def test_rows_with_different_params_do_not_see_each_other() -> None:
@@ -80,16 +81,6 @@ def test_rows_with_different_params_do_not_see_each_other() -> None:
 def test_greedy_takes_the_likeliest() -> None:
     logits = some_logits(3)
     assert sample(logits, [a_row(temperature=0.0)] * 3) == logits.argmax(-1).tolist()
-
-
-def test_the_repetition_penalty_is_that_of_transformers() -> None:
-    logits = some_logits(1)
-    seen = [1, 7, 7, 30, 42, 5]
-    theirs: Any = RepetitionPenaltyLogitsProcessor(1.9)
-    expected = theirs(torch.tensor([seen]), logits.clone()).argmax(-1).tolist()
-    assert sample(logits, [a_row(seen[:3], seen[3:], temperature=0.0, repetition_penalty=1.9)]) == (
-        expected
-    )
 
 
 def test_presence_and_frequency_count_the_output_only() -> None:
@@ -119,11 +110,17 @@ def test_a_row_without_numbers_fails_alone(bad: float) -> None:
 
 
 def test_noise_depends_on_seed_and_position_only() -> None:
-    both = gumbel_noise([(1, 5), (2**63 - 1, 0)], WIDTH, CPU)
-    assert torch.equal(both[0], gumbel_noise([(1, 5)], WIDTH, CPU)[0])
-    assert torch.equal(both[1], gumbel_noise([(2**63 - 1, 0)], WIDTH, CPU)[0])
-    assert not torch.equal(both[0], gumbel_noise([(1, 6)], WIDTH, CPU)[0])
-    assert not torch.equal(both[0], gumbel_noise([(2**32 + 1, 5)], WIDTH, CPU)[0])
+    both = noise_of([(1, 5), (2**63 - 1, 0)])
+    assert torch.equal(both[0], noise_of([(1, 5)])[0])
+    assert torch.equal(both[1], noise_of([(2**63 - 1, 0)])[0])
+    assert not torch.equal(both[0], noise_of([(1, 6)])[0])
+    assert not torch.equal(both[0], noise_of([(2**32 + 1, 5)])[0])
+
+
+@given(seed=st.integers(0, 2**63 - 1), position=st.integers(0, 2**31))
+def test_keys_on_the_device_are_those_of_the_definition(seed: int, position: int) -> None:
+    keys = keys_of(torch.tensor([base_of(seed)]), torch.tensor([position]))
+    assert keys.tolist() == [_signed(key_of(seed, position))]
 
 
 def test_keys_do_not_repeat() -> None:
@@ -144,3 +141,116 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
 def test_a_tiny_temperature_is_greedy() -> None:
     logits = some_logits(1)
     assert sample(logits, [a_row(temperature=1e-9, seed=1)]) == logits.argmax(-1).tolist()
+
+
+def run(sampler: Sampler, slot: int, steps: int, seed: int) -> list[int | None]:
+    made: list[int | None] = []
+    for step in range(steps):
+        logits = some_logits(1, seed * 1000 + step)
+        made.append(sampler.sample(logits, [slot]).read()[0].token_id)
+    return made
+
+
+def test_a_resumed_row_goes_on_as_if_it_had_never_stopped() -> None:
+    whole = Sampler(1, WIDTH, CPU)
+    whole.admit(0, a_row([1, 2], seed=5, **EVERYTHING))
+    tokens = run(whole, 0, 12, seed=9)
+    resumed = Sampler(1, WIDTH, CPU)
+    resumed.admit(0, a_row([1, 2], [token or 0 for token in tokens[:5]], seed=5, **EVERYTHING))
+    rest = [
+        resumed.sample(some_logits(1, 9000 + step), [0]).read()[0].token_id for step in range(5, 12)
+    ]
+    assert rest == tokens[5:]
+
+
+def test_nothing_is_left_of_the_row_that_had_the_slot_before() -> None:
+    used, new = Sampler(1, WIDTH, CPU), Sampler(1, WIDTH, CPU)
+    used.admit(0, a_row([9, 9, 8], seed=1, **EVERYTHING))
+    run(used, 0, 6, seed=2)
+    used.release(0)
+    for sampler in (used, new):
+        sampler.admit(0, a_row([1], seed=7, **EVERYTHING))
+    assert run(used, 0, 8, seed=4) == run(new, 0, 8, seed=4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_a_row_is_the_same_in_any_company_at_any_place(data: Any) -> None:
+    params: Any = {
+        "temperature": st.sampled_from([0.0, 0.5, 1.3]),
+        "top_k": st.sampled_from([0, 1, 5, 60]),
+        "top_p": st.sampled_from([1.0, 0.5, 0.95]),
+        "min_p": st.sampled_from([0.0, 0.1]),
+        "repetition_penalty": st.sampled_from([1.0, 1.5]),
+        "frequency_penalty": st.sampled_from([0.0, 0.7]),
+        "min_tokens": st.sampled_from([0, 6]),
+        "logprobs": st.sampled_from([None, 0, 2]),
+        "logit_bias": st.sampled_from([{}, {"4": 3.0}]),
+        "seed": st.integers(0, 99),
+    }
+    rows = data.draw(st.lists(st.fixed_dictionaries(params), min_size=2, max_size=6))
+    places = data.draw(st.permutations(range(len(rows))))
+    together = Sampler(1, WIDTH, CPU)
+    alone = [Sampler(1, WIDTH, CPU) for _ in rows]
+    for row, slot, single in zip(rows, places, alone, strict=True):
+        for sampler, at in ((together, slot), (single, 0)):
+            sampler.admit(at, a_row([1, 2], **row, stop_token_ids=[5]))
+    for step in range(4):
+        logits = some_logits(len(rows), step)
+        made = together.sample(logits, places).read()
+        for at, single in enumerate(alone):
+            expected = single.sample(logits[at : at + 1], [0]).read()[0]
+            assert made[at].token_id == expected.token_id
+            assert dict(made[at].top) == pytest.approx(dict(expected.top))
+
+
+def test_logprobs_are_those_of_the_model_itself() -> None:
+    logits = some_logits(2)
+    chosen, silent = choices(logits, [a_row(seed=1, **EVERYTHING), a_row(temperature=0.0)])
+    known = logits.log_softmax(-1)[0]
+    assert chosen.token_id is not None
+    assert chosen.logprob == pytest.approx(float(known[chosen.token_id]), abs=1e-5)
+    best = known.topk(3)
+    assert [token for token, _ in chosen.top] == best.indices.tolist()
+    assert [value for _, value in chosen.top] == pytest.approx(best.values.tolist(), abs=1e-5)
+    assert silent.logprob is None and silent.top == []
+
+
+def test_a_bias_moves_a_greedy_choice_and_an_unknown_token_is_refused() -> None:
+    logits = some_logits(1)
+    assert sample(logits, [a_row(temperature=0.0, logit_bias={"11": 100})]) == [11]
+    best = int(logits.argmax())
+    assert sample(logits, [a_row(temperature=0.0, logit_bias={str(best): -100})]) != [best]
+    with pytest.raises(RequestError, match="no token 50"):
+        Sampler(1, WIDTH, CPU).admit(0, a_row(logit_bias={"50": 1}))
+
+
+class _Waits(TorchDispatchMode):
+    """Raises on operations that would wait for a device or copy from it."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "multinomial", "masked_select", "item")
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = function.overloadpacket.__name__
+        assert name not in self.FORBIDDEN, name
+        return function(*args, **(kwargs or {}))
+
+
+def waits() -> Any:
+    mode: Any = _Waits
+    return mode()
+
+
+def test_sampling_never_waits_for_the_device() -> None:
+    rows = [a_row(seed=1, **EVERYTHING), a_row(temperature=0.0), a_row(temperature=1.0)]
+    sampler = Sampler(3, WIDTH, CPU)
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, row)
+    for step in range(2):
+        with waits():
+            sampled = sampler.sample(some_logits(3, step), [0, 1, 2])
+        assert all(choice.token_id is not None for choice in sampled.read())
+    with pytest.raises(AssertionError, match="_local_scalar_dense"), waits():
+        torch.ones(1).item()

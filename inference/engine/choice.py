@@ -1,0 +1,122 @@
+"""Which runner serves a model: packed where that is proven right, else interleaved."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from inference.engine import probe
+from inference.engine.attention import PackedAttention
+from inference.engine.cpu_linear import pack_linears
+from inference.engine.errors import LoadError, UnsupportedModel
+from inference.engine.interleaved import InterleavedRunner
+from inference.engine.kv_cache import KVCache, bytes_per_token
+from inference.engine.memory import free_bytes, plan_slots
+from inference.engine.packed import PackedRunner
+from inference.engine.prefill_budget import PrefillBudget
+from inference.engine.scheduler import Scheduler
+from inference.engine.slots import SlotTable
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SLOTS = 16
+# Prompt tokens of one step: most without anybody waiting, least beside others.
+PREFILL = {"cuda": (2048, 64), "cpu": (512, 4)}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """``reason`` says why the packed runner was not taken, else ''."""
+
+    runner: PackedRunner | InterleavedRunner
+    kind: str
+    slots: int
+    max_model_len: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    slots: int
+    length: int
+    fixed_length: bool
+    most_prefill: int | None
+
+
+def choose_runner(
+    model: PreTrainedModel,
+    *,
+    slots: int | None,
+    max_model_len: int,
+    fixed_length: bool = False,
+    kind: str = "auto",
+    most_prefill: int | None = None,
+) -> Chosen:
+    """``kind``: auto, packed (or LoadError) or interleaved. Changes the model for its runner.
+
+    ``most_prefill`` bounds the prompt tokens of a step.
+    """
+    reason = ""
+    try:
+        reference = probe.reference_logits(model)
+    except Exception as error:
+        raise LoadError(f"The model does not run: {error}") from error
+    if model.device.type == "cpu":
+        _pack_linears(model, reference)
+    if kind != "interleaved":
+        try:
+            wanted = _Wanted(slots or DEFAULT_SLOTS, max_model_len, fixed_length, most_prefill)
+            return _packed(model, reference, wanted)
+        except UnsupportedModel as error:
+            reason = str(error)
+            if kind == "packed":
+                raise LoadError(f"This model cannot be packed: {reason}") from error
+            logger.warning("Requests are decoded in turn, not together: %s", reason)
+    places = slots or DEFAULT_SLOTS
+    return Chosen(InterleavedRunner(model), "interleaved", places, max_model_len, reason)
+
+
+def _pack_linears(model: PreTrainedModel, reference: list[torch.Tensor]) -> None:
+    pack_linears(model, lambda: probe.plain_logits(model, [0], 1))
+    if not probe.agree(reference, probe.reference_logits(model), model.dtype):
+        raise LoadError("oneDNN's products disagree with torch's; this CPU is not supported.")
+
+
+def _packed(model: PreTrainedModel, reference: list[torch.Tensor], wanted: _Wanted) -> Chosen:
+    probe.check_declared(model)
+    shapes, dtype = probe.attention_shapes(model)
+    before = model.config._attn_implementation
+    attention = PackedAttention(probe.probe_memory(shapes, dtype, model.device))
+    try:
+        model.set_attn_implementation(attention.name)
+        _check_parity(model, attention, reference)
+        device: Any = model.device
+        token_bytes = bytes_per_token(shapes, dtype)
+        plan = plan_slots(
+            token_bytes, free_bytes(device), wanted.slots, wanted.length, fixed=wanted.fixed_length
+        )
+        attention.memory = KVCache(shapes, plan.slots, plan.length, dtype, device)
+    except BaseException:
+        attention.close()
+        model.set_attn_implementation(before)
+        raise
+    most, least = PREFILL.get(device.type, PREFILL["cpu"])
+    most = min(most, wanted.most_prefill or most)
+    scheduler = Scheduler(SlotTable(plan.slots), PrefillBudget(most, min(least, most)))
+    runner = PackedRunner(model, attention, scheduler)
+    return Chosen(runner, "packed", plan.slots, plan.length)
+
+
+def _check_parity(
+    model: PreTrainedModel, attention: PackedAttention, reference: list[torch.Tensor]
+) -> None:
+    try:
+        logits = probe.packed_logits(model, attention)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise UnsupportedModel(f"It does not run packed: {error}") from error
+    if not probe.agree(reference, logits, model.dtype):
+        raise UnsupportedModel("Packed, it answers differently from the model by itself.")

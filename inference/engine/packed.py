@@ -1,0 +1,195 @@
+"""The runner that decodes all sequences together: one forward of the model per step.
+
+The scheduler says what a step computes; this packs it into one row of tokens, runs the model
+over the slots' memory and samples. For every model whose layers call attention by transformers'
+interface; the loader proves that before it chooses this runner.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from inference.engine.attention import PackedAttention, PackedStep, Span, decode_spans
+from inference.engine.errors import RequestError
+from inference.engine.kv_cache import KVCache
+from inference.engine.memory import free_unused, is_out_of_memory
+from inference.engine.requests import EngineRequest
+from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.sampler import Choice, Sampler, SamplerRow
+from inference.engine.scheduler import Chunk, Scheduler, StepPlan
+from inference.engine.step_report import StepReport
+
+OUT_OF_MEMORY = "There is not enough memory to read this chat; make it shorter."
+BAD_LOGITS = "The model's output is not a number."
+
+
+class PackedRunner:
+    """``model`` must already use ``attention``; the scheduler has as many slots as its memory."""
+
+    def __init__(
+        self, model: PreTrainedModel, attention: PackedAttention, scheduler: Scheduler
+    ) -> None:
+        self._model: Any = model
+        self._device = model.device
+        self._attention = attention
+        self._memory: KVCache = attention.memory
+        self._scheduler = scheduler
+        embedding: Any = model.get_input_embeddings()
+        self._vocabulary: int = embedding.weight.shape[0]
+        self._keeps_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._sampler = Sampler(self._memory.slots, self._vocabulary, self._device)
+        self._broken: set[str] = set()
+        self._report = StepReport()
+
+    # --- The loop's side -----------------------------------------------------------------------
+
+    def add(self, request: EngineRequest) -> None:
+        ids = [*request.prompt_token_ids, *request.output_token_ids]
+        if min(ids) < 0 or max(ids) >= self._vocabulary:
+            raise RequestError("invalid", "The prompt holds a token that the model does not know.")
+        if len(ids) >= self._memory.length:
+            raise RequestError("too_long", f"The chat is over {self._memory.length} tokens long.")
+        self._scheduler.add(request)
+
+    def remove(self, request_id: str) -> None:
+        broken = request_id in self._broken
+        slot = self._scheduler.remove(request_id, keep=not broken)
+        if slot is not None:
+            self._sampler.release(slot.index)
+            if broken:
+                self._memory.clear(slot.index)
+        self._broken.discard(request_id)
+
+    def step(self) -> list[StepResult]:
+        with torch.inference_mode():
+            return self._step()
+
+    def report(self) -> StepReport:
+        return self._report
+
+    def wait_seconds(self) -> float:
+        return 0.0
+
+    # --- One step ------------------------------------------------------------------------------
+
+    def _step(self) -> list[StepResult]:
+        results: list[StepResult] = []
+        began = time.perf_counter()
+        plan, logits, planned_s = self._compute(results)
+        computed = time.perf_counter()
+        finishing = [chunk for chunk in plan.chunks if chunk.last]
+        choices: list[Choice] = []
+        if logits is not None:
+            choices = self._sampler.sample(logits, [c.slot.index for c in finishing]).read()
+        results += [self._take(*pair) for pair in zip(finishing, choices, strict=True)]
+        sampled = time.perf_counter()
+        self._scheduler.record(plan, sampled - began - planned_s)
+        self._report = StepReport(
+            running=len(self._scheduler),
+            output_tokens=len(choices),
+            prefill_tokens=plan.prefill_tokens,
+            admitted_tokens=sum(one.prompt_tokens for one in plan.admitted),
+            cached_tokens=sum(one.cached for one in plan.admitted),
+            kv_tokens=self._scheduler.held_tokens(),
+            kv_capacity=self._memory.slots * self._memory.length,
+            plan_s=planned_s,
+            forward_s=computed - began - planned_s,
+            sample_s=sampled - computed,
+        )
+        return results
+
+    def _compute(self, results: list[StepResult]) -> tuple[StepPlan, Tensor | None, float]:
+        """The forward; where memory runs out, with less of the prompts, then without the newest."""
+        most: int | None = None
+        while True:
+            began = time.perf_counter()
+            plan = self._scheduler.plan(most)
+            self._admit(plan, results)
+            planned_s = time.perf_counter() - began
+            try:
+                logits = self.forward(plan)
+            except Exception as error:
+                if not plan.prefill or not is_out_of_memory(error):
+                    raise
+                # Outside of the handler, whose traceback holds on to the tensors.
+                failed = plan
+            else:
+                self._scheduler.commit(plan)
+                return plan, logits, planned_s
+            free_unused(self._device)
+            if most is not None:
+                self._fail_newest(failed, results)
+            most = max(1, failed.prefill_tokens // 2)
+
+    def _fail_newest(self, plan: StepPlan, results: list[StepResult]) -> None:
+        newest = plan.prefill[-1].sequence
+        self._scheduler.fail(newest.id)
+        results.append(Fault(newest.id, "out_of_memory", OUT_OF_MEMORY))
+
+    def _admit(self, plan: StepPlan, results: list[StepResult]) -> None:
+        for copy in plan.copies:
+            self._memory.copy(copy.source.index, copy.target.index, copy.count)
+        for admission in plan.admitted:
+            request = admission.sequence.request
+            self._sampler.admit(admission.slot.index, SamplerRow.of(request))
+            results.append(Begun(request.id, admission.cached))
+
+    def _take(self, chunk: Chunk, choice: Choice) -> StepResult:
+        sequence = chunk.sequence
+        if choice.token_id is None:
+            self._scheduler.fail(sequence.id)
+            self._broken.add(sequence.id)
+            return Fault(sequence.id, "bad_logits", BAD_LOGITS)
+        sequence.token_ids.append(choice.token_id)
+        return Token(sequence.id, choice.token_id, logprob=choice.logprob, top=tuple(choice.top))
+
+    def forward(self, plan: StepPlan) -> Tensor | None:
+        """Logits [finishing chunks, vocabulary]; None where no chunk ends its prompt."""
+        if not plan.chunks:
+            return None
+        inputs, kept = self._pack(plan)
+        options: dict[str, Any] = {"logits_to_keep": kept} if self._keeps_rows else {}
+        try:
+            output = self._model(
+                input_ids=inputs[0:1], position_ids=inputs[1:2], use_cache=False, **options
+            )
+        finally:
+            self._attention.step = None
+        if not len(kept):
+            return None
+        logits: Tensor = output.logits[0]
+        return logits if self._keeps_rows else logits[kept]
+
+    def _pack(self, plan: StepPlan) -> tuple[Tensor, Tensor]:
+        """Token ids and positions [2, tokens], and which rows' logits are wanted."""
+        ids: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        kept: list[int] = []
+        for chunk in plan.chunks:
+            ids += chunk.token_ids
+            positions += range(chunk.start, chunk.start + chunk.count)
+            slots += [chunk.slot.index] * chunk.count
+            if chunk.last:
+                kept.append(len(ids) - 1)
+        # One transfer to the device for all of them.
+        packed = torch.tensor([ids, positions, slots]).to(self._device, non_blocking=True)
+        self._attention.step = PackedStep(packed[2], packed[1], _spans(plan))
+        return packed, torch.tensor(kept, dtype=torch.long, device=self._device)
+
+
+def _spans(plan: StepPlan) -> list[Span]:
+    spans = decode_spans(
+        [chunk.slot.index for chunk in plan.decode], [chunk.start + 1 for chunk in plan.decode]
+    )
+    first = len(plan.decode)
+    for chunk in plan.prefill:
+        spans.append(Span(first, 1, chunk.count, chunk.slot.index, [chunk.start + chunk.count]))
+        first += chunk.count
+    return spans
