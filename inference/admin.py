@@ -35,7 +35,7 @@ class GenerationRequestAdmin(ReadOnlyAdmin):
 
 @admin.register(WorkerNode)
 class WorkerNodeAdmin(ReadOnlyAdmin):
-    list_display = ["name", "state", "model", "device", "slots", "heartbeat_at", "detail"]
+    list_display = ["name", "state", "model", "device", "runner", "slots", "heartbeat_at", "detail"]
     list_filter = ["state", "model"]
 
 

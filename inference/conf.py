@@ -50,8 +50,13 @@ def backend_options() -> BackendOptions:
         slots=settings.INFERENCE_SLOTS or None,
         chat_template=settings.INFERENCE_CHAT_TEMPLATE or None,
         mock_rate=settings.INFERENCE_MOCK_RATE,
-        threads=None,
+        threads=settings.INFERENCE_THREADS or None,
     )
+
+
+def users_are_isolated() -> bool:
+    """True when no computed prompt of one user may speed up another's (nor be told by its time)."""
+    return bool(settings.INFERENCE_ISOLATE_USERS)
 
 
 def is_embedded() -> bool:

@@ -4,8 +4,19 @@ queue time   submitted → first claimed by a worker
 TTFT         submitted → first text published (so it includes the queue time)
 decode time  first text published → ended
 tokens/s     output tokens after the first ÷ decode time
+
+Of a worker's engine, over the time between two readings of its totals (`engine.totals`):
+
+tokens_per_s   output tokens of all requests ÷ that time
+steps_per_s    steps in which tokens were made or prompts read ÷ that time
+mean_batch     output tokens per step
+step_ms        mean length of a step, and of it plan, forward, sample and emit
+prefill_per_s  prompt tokens computed ÷ that time
+prefix_hits    share of the prompt tokens of new requests that needed no computing, since the start
+kv_used        computed tokens in the slots (warm ones too) ÷ what the slots can hold
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +33,34 @@ def timings_of(request: "GenerationRequest") -> dict[str, float | None]:
         "decode_s": _rounded(decode),
         "tokens_per_s": _rate(request.completion_tokens - 1, decode),
     }
+
+
+def engine_figures(
+    now: Mapping[str, float], before: Mapping[str, float], seconds: float
+) -> dict[str, float]:
+    """What a worker says of its engine, from two readings of the totals `seconds` apart."""
+
+    def grown(name: str) -> float:
+        return now[name] - before.get(name, 0)
+
+    steps = grown("steps")
+    parts = {name: grown(f"{name}_s") for name in ("plan", "forward", "sample", "emit")}
+    per_step = {f"{name}_ms": _ratio(1000 * spent, steps) for name, spent in parts.items()}
+    return {
+        "running": now["running"],
+        "tokens_per_s": _ratio(grown("output_tokens"), seconds),
+        "steps_per_s": _ratio(steps, seconds),
+        "prefill_per_s": _ratio(grown("prefill_tokens"), seconds),
+        "mean_batch": _ratio(grown("output_tokens"), steps),
+        "step_ms": _ratio(1000 * sum(parts.values()), steps),
+        **per_step,
+        "prefix_hits": _ratio(now["cached_tokens"], now["prompt_tokens"]),
+        "kv_used": _ratio(now["kv_tokens"], now["kv_capacity"]),
+    }
+
+
+def _ratio(amount: float, of: float) -> float:
+    return round(amount / of, 3) if of > 0 else 0.0
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

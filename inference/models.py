@@ -39,6 +39,10 @@ class WorkerNode(models.Model):
     dtype = models.CharField(_("dtype"), max_length=20, blank=True)
     slots = models.PositiveIntegerField(_("slots"), default=0)
     max_model_len = models.PositiveIntegerField(_("context length"), default=0)
+    runner = models.CharField(_("runner"), max_length=20, blank=True)
+    figures = models.JSONField(
+        _("engine figures"), default=dict, help_text=_("Defined in inference/metrics.py.")
+    )
     started_at = models.DateTimeField(_("started"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"), db_index=True)
 

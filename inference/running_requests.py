@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from inference import conf
 from inference.backends.base import Generation
 from inference.engine.sampling_params import SamplingParams
 from inference.messages import Context, MessageDelta, RequestRunning
@@ -58,12 +59,14 @@ class RunningRequest:
 
     def generation(self, request: GenerationRequest) -> Generation:
         """What the backend needs to know, the tokens of earlier attempts included."""
+        isolated = conf.users_are_isolated()
         return Generation(
             request_id=self.tag,
             messages=request.messages,
             params=SamplingParams.from_dict(request.params),
             output_token_ids=list(self.token_ids),
             output_text=self.text,
+            scope=str(request.user_id) if isolated else "",
         )
 
     def started(self) -> RequestRunning:

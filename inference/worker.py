@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from inference import conf
@@ -26,6 +27,7 @@ from inference.backends.base import (
 )
 from inference.database import WorkerDatabase
 from inference.housekeeper import Housekeeper
+from inference.metrics import engine_figures
 from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.publishers import Addressed, Publisher
 from inference.queue import running as leases
@@ -57,6 +59,8 @@ class InferenceWorker:
         self.running = RunningRequests()
         self.node: WorkerNode | None = None
         self._on_progress = on_progress
+        self._totals = backend.totals()
+        self._totals_at = time.monotonic()
         self._accepting = False
         self._drained = False
         self._news = asyncio.Event()
@@ -181,7 +185,7 @@ class InferenceWorker:
         if self.node is None:
             return
         before = {request.key for request in self.running}
-        await self._report()
+        await self._report(figures=self._figures())
         held = await self.database.call(leases.renew_leases, self.node)
         flagged = await self.database.call(leases.abort_flags, self.node)
         for request in self.running:
@@ -192,6 +196,13 @@ class InferenceWorker:
                 self._let_go(request)
         if await self.housekeeper.rescue_and_expire():
             self.wake()
+
+    def _figures(self) -> dict[str, float]:
+        """Of the engine since the last heartbeat."""
+        now, totals = time.monotonic(), self.backend.totals()
+        figures = engine_figures(totals, self._totals, now - self._totals_at)
+        self._totals_at, self._totals = now, totals
+        return figures
 
     # --- Parts of the steps --------------------------------------------------------------------
 
@@ -287,6 +298,7 @@ class InferenceWorker:
             dtype=info.dtype,
             slots=info.slots,
             max_model_len=info.max_model_len,
+            runner=info.runner,
         )
         self._accepting = True
         self.wake()

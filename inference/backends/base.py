@@ -24,6 +24,7 @@ class BackendInfo:
     dtype: str
     slots: int
     max_model_len: int
+    runner: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer to make. ``output_*`` hold what an earlier attempt already made (resume)."""
+    """One answer to make. ``output_*`` hold what an earlier attempt already made (resume).
+
+    Only generations of the same ``scope`` may use each other's computed prompts.
+    """
 
     request_id: str
     messages: list[dict[str, str]]
     params: SamplingParams
     output_token_ids: list[int] = field(default_factory=list)
     output_text: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,4 +136,8 @@ class Backend(Protocol):
 
     def load(self) -> int:
         """How many requests it holds."""
+        ...
+
+    def totals(self) -> dict[str, int | float]:
+        """Sums over all steps since the backend is there (``engine.totals``)."""
         ...

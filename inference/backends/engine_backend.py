@@ -38,11 +38,13 @@ from inference.engine.events import (
     RequestEnded,
     RequestFailed,
     RequestStarted,
+    StepDone,
     TokenMade,
 )
 from inference.engine.options import EngineInfo
 from inference.engine.process import EngineClient
 from inference.engine.requests import EngineRequest
+from inference.engine.totals import EngineTotals
 from inference.text.context import FittedPrompt
 from inference.text.detokenizer import Decoder
 from inference.text.errors import TextError
@@ -74,20 +76,19 @@ class EngineBackend:
     def __init__(
         self,
         kind: str,
-        slots: int,
         client: EngineClient,
         codec: Codec,
         *,
         back_off: float = FIRST_BACK_OFF,
     ) -> None:
         self._kind = kind
-        self._slots = slots
         self._client = client
         self._codec = codec
         self._first_back_off = self._back_off = back_off
         self._live = LiveRequests()
         self._batches: asyncio.Queue[list[BackendEvent]] = asyncio.Queue()
         self._engine: EngineInfo | None = None  # None while there is no engine
+        self._totals = EngineTotals()
         self._ready_at = 0.0
         # One thread: tokenizing must not hold up the event loop, nor a core for each request.
         self._texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
@@ -141,6 +142,9 @@ class EngineBackend:
     def load(self) -> int:
         return len(self._live)
 
+    def totals(self) -> dict[str, int | float]:
+        return self._totals.as_dict()
+
     # --- Into the engine -----------------------------------------------------------------------
 
     async def _begin(self, live: LiveRequest, engine: EngineInfo) -> None:
@@ -167,6 +171,7 @@ class EngineBackend:
             params=replace(generation.params, max_tokens=prompt.max_tokens),
             output_token_ids=list(generation.output_token_ids),
             stop_token_ids=engine.eos_token_ids | self._codec.eos_token_ids(),
+            scope=generation.scope,
         )
 
     def _hand_in(self, live: LiveRequest, request: EngineRequest) -> None:
@@ -201,6 +206,9 @@ class EngineBackend:
             self._engine = None
             self._live.clear()
             return [BackendDied(event.detail)]
+        if isinstance(event, StepDone):
+            self._totals.add(event.report)
+            return []
         live = self._live.of_engine(getattr(event, "request_id", ""))
         if live is None:  # ended here meanwhile; the engine may be a token behind
             return []
@@ -254,7 +262,13 @@ class EngineBackend:
         self._engine = engine
         self._ready_at = time.monotonic()
         return BackendInfo(
-            engine.model, self._kind, engine.device, engine.dtype, self._slots, engine.max_model_len
+            model=engine.model,
+            engine=self._kind,
+            device=engine.device,
+            dtype=engine.dtype,
+            slots=engine.slots,
+            max_model_len=engine.max_model_len,
+            runner=engine.runner,
         )
 
     async def _restart(self) -> None:

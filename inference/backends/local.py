@@ -12,9 +12,6 @@ from inference.text.chat_template import ChatTemplate
 from inference.text.context import FittedPrompt, fit
 from inference.text.tokenizer import Tokenizer
 
-# The runner of today reserves no memory, so this only bounds what staff can set live.
-DEFAULT_SLOTS = 16
-
 
 class ModelCodec:
     """The model's own tokenizer and chat template."""
@@ -50,8 +47,9 @@ def create_local_backend(options: BackendOptions) -> EngineBackend:
         device=options.device,
         dtype=options.dtype,
         max_model_len=options.max_model_len,
+        slots=options.slots,
         threads=options.threads,
     )
     codec = ModelCodec(options.model, options.chat_template)
     client = EngineClient(REAL_ENGINE, engine)
-    return EngineBackend("local", options.slots or DEFAULT_SLOTS, client, codec)
+    return EngineBackend("local", client, codec)

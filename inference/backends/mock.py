@@ -15,8 +15,6 @@ from inference.engine.process import MOCK_ENGINE, EngineClient
 from inference.text.chat_template import Message, check_message
 from inference.text.context import FittedPrompt, fit
 
-DEFAULT_SLOTS = 64
-
 
 class MockCodec:
     """One token for each character of the prompt; whole words come back."""
@@ -49,6 +47,8 @@ def encode_chat(messages: Sequence[Message]) -> list[int]:
 
 
 def create_mock_backend(options: BackendOptions) -> EngineBackend:
-    engine = MockOptions(rate=options.mock_rate, max_model_len=options.max_model_len)
+    engine = MockOptions(
+        rate=options.mock_rate, max_model_len=options.max_model_len, slots=options.slots
+    )
     client = EngineClient(MOCK_ENGINE, engine)
-    return EngineBackend("mock", options.slots or DEFAULT_SLOTS, client, MockCodec())
+    return EngineBackend("mock", client, MockCodec())

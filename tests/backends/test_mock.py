@@ -31,7 +31,7 @@ from tests.backends.collect import asking, has_text, running
 
 def a_mock(rate: float = 1000.0, **options: Any) -> EngineBackend:
     client = EngineClient(MOCK_ENGINE, MockOptions(rate, **options))
-    return EngineBackend("mock", 8, client, MockCodec(), back_off=0.05)
+    return EngineBackend("mock", client, MockCodec(), back_off=0.05)
 
 
 def is_a(kind: type[Any]) -> Callable[[BackendEvent], bool]:
@@ -214,7 +214,7 @@ async def test_text_that_cannot_be_made_fails_its_request_only() -> None:
             return super().decode(token_ids)
 
     client = EngineClient(MOCK_ENGINE, MockOptions(1000.0))
-    async with running(EngineBackend("mock", 8, client, Broken())) as reader:
+    async with running(EngineBackend("mock", client, Broken())) as reader:
         reader.backend.submit(asking("mock:echo abZ"))
         reader.backend.submit(asking("mock:echo abc", "b"))
         await reader.ended("a", "b")
@@ -227,7 +227,7 @@ async def test_options_reach_the_mock() -> None:
     info = await backend.start(lambda progress: None)
     await backend.stop()
     await backend.stop()
-    assert info == BackendInfo("mock", "mock", "none", "none", 64, 99)
+    assert info == BackendInfo("mock", "mock", "none", "none", 64, 99, "mock")
 
 
 @pytest.mark.parametrize("engine", ["openai", "other", ""])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from inference.backends.base import BackendEvent, BackendInfo, Generation, Progress
+from inference.engine.totals import EngineTotals
 from inference.publishers import Addressed
 
 INFO = BackendInfo("m", "scripted", "none", "none", slots=8, max_model_len=100)
@@ -34,6 +35,9 @@ class ScriptedBackend:
 
     async def stop(self) -> None:
         self.stopped = True
+
+    def totals(self) -> dict[str, int | float]:
+        return EngineTotals().as_dict()
 
     def load(self) -> int:
         return len(self.submitted)
