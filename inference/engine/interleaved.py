@@ -17,9 +17,8 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.generation.configuration_utils import GenerationMode
 
-from inference.engine.errors import RequestError
 from inference.engine.requests import EngineRequest
-from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Sampler, SamplerRow
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.step_report import StepReport
@@ -55,9 +54,7 @@ class InterleavedRunner:
         self._report = StepReport()
 
     def add(self, request: EngineRequest) -> None:
-        ids = [*request.prompt_token_ids, *request.output_token_ids]
-        if min(ids) < 0 or max(ids) >= self._vocabulary:
-            raise RequestError("invalid", "The prompt holds a token that the model does not know.")
+        check_tokens(request, self._vocabulary)
         taken = {sequence.slot for sequence in self._sequences.values()}
         slot = next(slot for slot in count() if slot not in taken)
         self._sampler.admit(slot, SamplerRow.of(request))

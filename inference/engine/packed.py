@@ -20,7 +20,7 @@ from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
 from inference.engine.memory import free_unused, is_out_of_memory
 from inference.engine.requests import EngineRequest
-from inference.engine.runner import Begun, Fault, StepResult, Token
+from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Choice, Sampler, SamplerRow
 from inference.engine.scheduler import Chunk, Scheduler, StepPlan
 from inference.engine.step_report import StepReport
@@ -50,10 +50,9 @@ class PackedRunner:
     # --- The loop's side -----------------------------------------------------------------------
 
     def add(self, request: EngineRequest) -> None:
-        ids = [*request.prompt_token_ids, *request.output_token_ids]
-        if min(ids) < 0 or max(ids) >= self._vocabulary:
-            raise RequestError("invalid", "The prompt holds a token that the model does not know.")
-        if len(ids) >= self._memory.length:
+        check_tokens(request, self._vocabulary)
+        tokens = len(request.prompt_token_ids) + len(request.output_token_ids)
+        if tokens >= self._memory.length:
             raise RequestError("too_long", f"The chat is over {self._memory.length} tokens long.")
         self._scheduler.add(request)
 

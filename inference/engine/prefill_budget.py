@@ -6,13 +6,15 @@ Pure arithmetic over measured step times; knows no sequences.
 from __future__ import annotations
 
 # How much longer than a step without prefill a step with it may take.
-SLOWDOWN = 2.0
+SLOWDOWN = 1.6
 # How much a new measurement weighs: machines change speed, and prefill gets dearer with length.
+# What turned out dearer than thought is believed faster, as people wait for it.
 WEIGHT = 0.2
+WEIGHT_OF_DEARER = 0.6
 
 
 class PrefillBudget:
-    """Learns seconds per decode step and per prompt token, and divides one by the other.
+    """Learns seconds per decode step and per prompt token beside it, and divides one by the other.
 
     ``most`` bounds a step's memory and the time until commands are heard; ``least`` makes sure
     that every prompt gets on, however slow the machine.
@@ -36,15 +38,17 @@ class PrefillBudget:
         return max(self._least, min(fitting, self._most))
 
     def record(self, decoding: int, prefilled: int, seconds: float) -> None:
-        if not prefilled:
-            self._decode_seconds = _blend(self._decode_seconds, seconds)
-            return
-        beside = (self._decode_seconds or 0.0) if decoding else 0.0
-        spent = max(seconds - beside, 0.0) / prefilled
-        # A few tokens cost as much as one: what they teach is the cost of a step.
-        if decoding or prefilled >= self._least:
-            self._token_seconds = _blend(self._token_seconds, spent)
+        """Of the step that is over. Prompts by themselves are read in larger, cheaper chunks, so
+        that they teach nothing.
+        """
+        if decoding and not prefilled:
+            self._decode_seconds = _blend(self._decode_seconds, seconds, WEIGHT)
+        elif decoding and self._decode_seconds is not None:
+            spent = max(seconds - self._decode_seconds, 0.0) / prefilled
+            dearer = self._token_seconds is not None and spent > self._token_seconds
+            weight = WEIGHT_OF_DEARER if dearer else WEIGHT
+            self._token_seconds = _blend(self._token_seconds, spent, weight)
 
 
-def _blend(old: float | None, new: float) -> float:
-    return new if old is None else old + WEIGHT * (new - old)
+def _blend(old: float | None, new: float, weight: float) -> float:
+    return new if old is None else old + weight * (new - old)

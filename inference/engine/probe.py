@@ -92,6 +92,13 @@ def plain_logits(model: PreTrainedModel, token_ids: list[int], last: int) -> Ten
         return logits[0, -last:].float()
 
 
+def vocabulary_of(model: PreTrainedModel) -> int:
+    """How many token ids the model takes: other ids would index past its embedding."""
+    embedding: Any = model.get_input_embeddings()
+    size: int = embedding.weight.shape[0]
+    return size
+
+
 def probe_prompts(vocabulary: int) -> list[list[int]]:
     return [
         [(start + 7919 * i) % vocabulary for i in range(length)]
@@ -100,15 +107,13 @@ def probe_prompts(vocabulary: int) -> list[list[int]]:
 
 
 def reference_logits(model: PreTrainedModel) -> list[Tensor]:
-    embedding: Any = model.get_input_embeddings()
-    prompts = probe_prompts(embedding.weight.shape[0])
+    prompts = probe_prompts(vocabulary_of(model))
     return [plain_logits(model, prompt, PROBE_ENDS) for prompt in prompts]
 
 
 def packed_logits(model: PreTrainedModel, attention: PackedAttention) -> list[Tensor]:
     """The same positions by the packed runner: in chunks, side by side, then token by token."""
-    embedding: Any = model.get_input_embeddings()
-    prompts = probe_prompts(embedding.weight.shape[0])
+    prompts = probe_prompts(vocabulary_of(model))
     memory = attention.memory
     budget = PrefillBudget(PROBE_CHUNK, PROBE_CHUNK)
     scheduler = Scheduler(SlotTable(memory.slots), budget)

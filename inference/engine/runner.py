@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from inference.engine.errors import RequestError
 from inference.engine.requests import EngineRequest
 from inference.engine.step_report import StepReport
 
@@ -45,6 +46,16 @@ class Fault:
 
 
 StepResult = Begun | Token | Fault
+
+
+def check_tokens(request: EngineRequest, vocabulary: int) -> None:
+    """Raises RequestError where a request names a token that the model does not have."""
+    ids = [*request.prompt_token_ids, *request.output_token_ids]
+    if min(ids) < 0 or max(ids) >= vocabulary:
+        raise RequestError("invalid", "The prompt holds a token that the model does not know.")
+    unknown = [token for token, _ in request.params.logit_bias if token >= vocabulary]
+    if unknown:
+        raise RequestError("invalid", f"The model has no token {unknown[0]} to bias.")
 
 
 class Runner(Protocol):

@@ -71,7 +71,6 @@ class Sampler:
         self._batch: Batch | None = None
 
     def admit(self, slot: int, row: SamplerRow) -> None:
-        """Raises RequestError where the row asks for a token that the model does not have."""
         self._state.admit(slot, row)
         self._batch = None
 

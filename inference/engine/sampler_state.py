@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference.engine.errors import RequestError
 from inference.engine.noise import base_of
 from inference.engine.requests import EngineRequest
 from inference.engine.sampling_params import SamplingParams
@@ -58,9 +57,6 @@ class SamplerState:
         self._in_prompt: Tensor | None = None
 
     def admit(self, slot: int, row: SamplerRow) -> None:
-        unknown = [token for token, _ in row.params.logit_bias if token >= self.vocabulary]
-        if unknown:
-            raise RequestError("invalid", f"The model has no token {unknown[0]} to bias.")
         self._make_room(slot + 1)
         self.rows[slot] = row
         self.bases[slot] = base_of(row.seed)

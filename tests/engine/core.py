@@ -26,7 +26,9 @@ def a_request(
     """Greedy and eight tokens long unless said otherwise; no stop token."""
     wanted = {"temperature": 0.0, "max_tokens": 8, "seed": 1, **params}
     stops = frozenset(wanted.pop("stop_token_ids", ()))
-    return EngineRequest(name, list(prompt), SamplingParams(**wanted), list(resume), stops)
+    scope = wanted.pop("scope", "")
+    params_of = SamplingParams(**wanted)
+    return EngineRequest(name, list(prompt), params_of, list(resume), stops, scope)
 
 
 def _of_requests(batches: list[list[EngineEvent]]) -> list[EngineEvent]:
