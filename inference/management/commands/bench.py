@@ -1,0 +1,74 @@
+"""`manage.py bench engine`: measures the engine beside its peers (docs/benchmarks.md)."""
+
+import json
+import os
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+
+PEERS = ("own", "generate", "static", "continuous", "interleaved")
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not a list of numbers, as in 1,4,16") from error
+    if min(found) < 1:
+        raise ArgumentTypeError("the numbers must be above 0")
+    return found
+
+
+def peers(text: str) -> tuple[str, ...]:
+    found = tuple(text.split(","))
+    unknown = set(found) - set(PEERS)
+    if unknown:
+        raise ArgumentTypeError(f"there is no {sorted(unknown)[0]!r}; choose of {','.join(PEERS)}")
+    return found
+
+
+class Command(BaseCommand):
+    help = "Measures speed beside peers in the same run; docs/benchmarks.md says what figures mean."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        kinds = parser.add_subparsers(dest="kind", required=True)
+        engine = kinds.add_parser("engine", help="the engine beside transformers' own ways")
+        engine.add_argument(
+            "--model", default="tiny", help="tiny, 135m, 0.6b, 1b, 8b (random weights), or a model"
+        )
+        engine.add_argument("--dtype", default="auto")
+        engine.add_argument("--device", default="auto")
+        engine.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+        engine.add_argument("--concurrency", type=numbers, default=(1, 4, 16))
+        engine.add_argument("--prompt", type=int, default=64, help="tokens (default: 64)")
+        engine.add_argument("--new", type=int, default=64, help="output tokens (default: 64)")
+        engine.add_argument("--peers", type=peers, default=PEERS, help=",".join(PEERS))
+        engine.add_argument("--repeats", type=int, default=3)
+        engine.add_argument("--seed", type=int, default=0)
+        engine.add_argument("--json", type=Path, help="write everything to this file as well")
+        engine.add_argument(
+            "--prefill-stall", type=int, metavar="TOKENS", help="ITL of 8 beside a long prompt"
+        )
+        engine.add_argument(
+            "--second-turn", type=int, metavar="TOKENS", help="TTFT of a conversation's second turn"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Here and not above: other commands must not load torch.
+        from inference.bench.command import run_engine_bench
+        from inference.engine.errors import LoadError
+
+        try:
+            found = run_engine_bench(options, self._say)
+        except LoadError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            options["json"].write_text(json.dumps(found, indent=1, default=asdict) + "\n")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
