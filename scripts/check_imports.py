@@ -73,9 +73,22 @@ RULES = (
             "inference.engine",
             "inference.text",
             "inference.demo_model",
+            "inference.bench",
             "inference.management.commands.train_demo_model",
         ),
         why="a process that only serves pages or claims requests must not load a model library",
+    ),
+    Rule(
+        of=("inference.bench",),
+        among=("inference", "django"),
+        only=("inference.bench", "inference.engine"),
+        why="the bench measures the engine; it knows neither the queue nor Django",
+    ),
+    Rule(
+        of=("inference",),
+        never=("inference.bench",),
+        besides=("inference.bench", "inference.management.commands.bench"),
+        why="a site that serves does not load what measures it",
     ),
     Rule(of=("chatsite",), never=HEAVY, why="no web process imports a model library"),
 )

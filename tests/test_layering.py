@@ -36,6 +36,9 @@ def _plant(root: Path, module: str, line: str) -> None:
         ("inference.text.template", "import torch"),
         ("inference.text.template", "from django.db import models"),
         ("inference.engine.sampler", "import numpy"),
+        ("inference.bench.peers", "from inference.worker import InferenceWorker"),
+        ("inference.bench.peers", "from django.conf import settings"),
+        ("inference.worker", "from inference.bench import shapes"),
         ("inference.engine.sampler", "from inference.models import WorkerNode"),
         ("inference.engine.sampler", "from .. import models"),
         ("inference.engine.sampler", "from django.conf import settings"),
@@ -55,6 +58,11 @@ def test_a_planted_violation_is_found(tmp_path: Path, module: str, line: str) ->
         ("inference.engine.sampler", "import math\nimport torch\nfrom . import requests"),
         ("inference.text.template", "from transformers import PreTrainedTokenizerFast"),
         ("inference.demo_model.training", "import torch"),
+        (
+            "inference.bench.peers",
+            "import torch\nfrom inference.engine.choice import choose_runner",
+        ),
+        ("inference.management.commands.bench", "from inference.bench.command import run"),
         (
             "chatsite.chat.views",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -91,7 +90,3 @@ def _random_model(
     with torch.device(device):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
     return model
-
-
-def is_a_model(name: str) -> bool:
-    return name in SHAPES or Path(name).expanduser().is_dir() or "/" in name

@@ -10,7 +10,7 @@ from inference.backends.base import BackendEvent, BackendInfo, Generation, Progr
 from inference.engine.totals import EngineTotals
 from inference.publishers import Addressed
 
-INFO = BackendInfo("m", "scripted", "none", "none", slots=8, max_model_len=100)
+INFO = BackendInfo("m", "scripted", "none", "none", slots=8, max_model_len=100, runner="scripted")
 
 
 class ScriptedBackend:
@@ -18,6 +18,7 @@ class ScriptedBackend:
         self.submitted: list[Generation] = []
         self.aborted: list[str] = []
         self.stopped = False
+        self.engine = EngineTotals()
         self._events: asyncio.Queue[list[BackendEvent]] = asyncio.Queue()
 
     async def start(self, on_progress: Callable[[Progress], None]) -> BackendInfo:
@@ -37,7 +38,7 @@ class ScriptedBackend:
         self.stopped = True
 
     def totals(self) -> dict[str, int | float]:
-        return EngineTotals().as_dict()
+        return self.engine.as_dict()
 
     def load(self) -> int:
         return len(self.submitted)

@@ -16,6 +16,7 @@ from inference.backends.base import (
     TextDelta,
 )
 from inference.database import WorkerDatabase
+from inference.engine.step_report import StepReport
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue import abort
 from inference.worker import InferenceWorker
@@ -250,3 +251,26 @@ async def test_a_worker_picks_up_what_was_already_waiting_without_any_doorbell()
         await until(lambda: rig.backend.submitted)
     finally:
         await rig.worker.drain(0.0)
+
+
+async def test_a_heartbeat_says_what_the_engine_did() -> None:
+    async with a_running_worker() as rig:
+        rig.backend.engine.add(StepReport(running=1, output_tokens=1, forward_s=0.25))
+        await rig.worker.beat()
+        node = await WorkerNode.objects.aget()
+        assert node.figures["step_ms"] == 250.0
+        assert node.figures["tokens_per_s"] > 0
+        assert node.runner == INFO.runner == "scripted"
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+async def test_isolated_users_share_no_computed_prompt(settings: Any, isolated: bool) -> None:
+    settings.INFERENCE_ISOLATE_USERS = isolated
+    users = [await sync_to_async(a_user)() for _ in range(2)]
+    async with a_running_worker() as rig:
+        for user in users:
+            await submitted(user=user)
+        rig.worker.wake()
+        await until(lambda: len(rig.backend.submitted) == 2)
+        scopes = [generation.scope for generation in rig.backend.submitted]
+        assert scopes == ([str(user.pk) for user in users] if isolated else ["", ""])
