@@ -6,6 +6,7 @@ once per `client_id`, however often and from however many tabs it is sent. Knows
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -18,6 +19,7 @@ from chatsite.chat.groups import user_group
 from chatsite.chat.history import prompt_for
 from chatsite.chat.models import Conversation, Message
 from chatsite.chat.protocol import (
+    CHAT_PARAMS,
     EnqueueFrame,
     MessageEdit,
     MessageRegenerate,
@@ -127,7 +129,7 @@ def _answer(
             user_id=user.pk,
             model=params.model,
             messages=prompt_for(question, params.system),
-            params=params.sampling,
+            params=_chat_params(params.sampling),
             reply_group=user_group(user.pk),
             context={"conversation": str(conversation.id), "message": str(answer.id)},
         )
@@ -135,6 +137,14 @@ def _answer(
     answer.request_id = request.public_id
     answer.save(force_insert=True)
     return _accepted(client_id, question, answer)
+
+
+def _chat_params(sampling: dict[str, Any]) -> dict[str, Any]:
+    """Only what the protocol offers: the queue takes more, from programs."""
+    for name in sampling:
+        if name not in CHAT_PARAMS:
+            raise Refused("invalid", _("“%(name)s” cannot be set in a chat.") % {"name": name[:40]})
+    return sampling
 
 
 def _once(user: User, client_id: str, act: Callable[[], Accepted]) -> Outcome:

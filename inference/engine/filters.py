@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 NEVER = float("-inf")
+FEW = 512
+MARGIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,44 @@ class Filters:
 
 def filter_scores(scores: Tensor, filters: Filters) -> Tensor:
     """Temperature, then top-k, top-p and min-p, in transformers' order. ``scores`` float32."""
-    scores = scores - scores.max(dim=-1, keepdim=True).values
-    scores = scores.div_(filters.temperature)
+    scores = scores / filters.temperature
     if filters.top_k is not None:
         best = scores.topk(filters.most_k, dim=-1).values
         scores = scores.masked_fill(scores < best.gather(-1, filters.top_k), NEVER)
     if filters.top_p is not None:
         scores = _top_p(scores, filters.top_p)
     if filters.min_p is not None:
-        # The likeliest has score 0 after the shift, so its probability is that of exp(0).
-        scores = scores.masked_fill(scores.exp() < filters.min_p, NEVER)
+        probabilities = scores.softmax(dim=-1)
+        least = probabilities.max(dim=-1, keepdim=True).values * filters.min_p
+        scores = scores.masked_fill(probabilities < least, NEVER)
     return scores
 
 
 def _top_p(scores: Tensor, top_p: Tensor) -> Tensor:
     """The smallest set of likeliest tokens whose probabilities reach top_p; at least one."""
-    ordered, order = scores.sort(dim=-1, descending=False)
-    removed = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1.0 - top_p
-    removed[:, -1] = False
-    removed &= top_p < 1.0
-    return scores.masked_fill(torch.zeros_like(removed).scatter(-1, order, removed), NEVER)
+    probabilities = scores.softmax(dim=-1)
+    least = _least_of_few(probabilities, top_p)
+    if least is None:
+        least = _least_kept(probabilities.sort(dim=-1, descending=True).values, top_p)
+    return scores.masked_fill(probabilities < least, NEVER)
+
+
+def _least_of_few(probabilities: Tensor, top_p: Tensor) -> Tensor | None:
+    """As below from the likeliest few alone; None where they may not be enough.
+
+    Sorting a whole vocabulary takes longer than the rest of a step. Only on a CPU, where looking
+    whether they are enough costs nothing: a GPU sorts quickly, and would have to be waited for.
+    """
+    if probabilities.device.type != "cpu" or probabilities.shape[-1] <= FEW:
+        return None
+    best = probabilities.topk(FEW, dim=-1).values
+    enough = (best.sum(dim=-1, keepdim=True) > top_p + MARGIN) | (top_p >= 1.0)
+    return _least_kept(best, top_p) if bool(enough.all()) else None
+
+
+def _least_kept(descending: Tensor, top_p: Tensor) -> Tensor:
+    """[rows, 1]: the smallest probability kept; those before it sum up to less than top_p."""
+    before = descending.cumsum(dim=-1, dtype=torch.float64) - descending
+    last = (before < top_p).sum(dim=-1, keepdim=True) - 1
+    least = descending.gather(-1, last.clamp(min=0))
+    return torch.where(top_p < 1.0, least, 0.0)

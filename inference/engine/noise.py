@@ -1,11 +1,9 @@
-"""The randomness of sampling as tensors: noise is a function of (seed, position, token) only.
+"""The randomness of sampling as tensors: a function of (seed, position) only.
 
 So an answer is the same whatever runs beside it, on any device, and after a resume.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -23,32 +21,24 @@ def keys_of(bases: Tensor, positions: Tensor) -> Tensor:
     return _mix(bases + _signed(GOLDEN) * (positions + 1))
 
 
-def gumbel_noise(keys: Tensor, width: int) -> Tensor:
-    """[len(keys), width] Gumbel noise in float64, one row for each key.
+def uniforms(keys: Tensor) -> Tensor:
+    """One number in the open interval (0, 1) for each key, in float64.
 
-    Adding it to log-probabilities and taking the argmax draws from the distribution.
+    32 bits, in the middle of their steps: times a sum of probabilities it stays below that sum.
     """
-    bits = _mix(keys[:, None] + _counters(width, keys.device))
-    # 53 bits in the middle of their steps: never 0 or 1, whose logarithms are not finite.
-    uniform = _shift(bits, 11).double().add_(0.5).mul_(2.0**-53)
-    return uniform.log_().neg_().log_().neg_()
-
-
-@lru_cache(maxsize=4)
-def _counters(width: int, device: torch.device) -> Tensor:
-    return torch.arange(1, width + 1, device=device) * _signed(GOLDEN)
+    return (_shift(keys, 32).to(torch.float64) + 0.5) * 2.0**-32
 
 
 def _mix(value: Tensor) -> Tensor:
     """``mixing.mix`` on int64 tensors, whose products wrap around as they should."""
-    value = (value ^ _shift(value, 30)).mul_(_signed(FIRST))
-    value = (value ^ _shift(value, 27)).mul_(_signed(SECOND))
+    value = (value ^ _shift(value, 30)) * _signed(FIRST)
+    value = (value ^ _shift(value, 27)) * _signed(SECOND)
     return value ^ _shift(value, 31)
 
 
 def _shift(value: Tensor, bits: int) -> Tensor:
     """To the right, filling with zeros; torch's own shift repeats the sign."""
-    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _signed(value: int) -> int:

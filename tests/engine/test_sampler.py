@@ -11,10 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.generation.logits_process import TopPLogitsWarper
 
+from inference.engine.filters import filter_scores
 from inference.engine.mixing import key_of
-from inference.engine.noise import _signed, base_of, gumbel_noise, keys_of
+from inference.engine.noise import _signed, base_of, keys_of, uniforms
 from inference.engine.sampler import Choice, Sampler, SamplerRow
+from inference.engine.sampler_batch import make_batch
 from inference.engine.sampling_params import SamplingParams
 
 WIDTH = 50
@@ -61,7 +64,7 @@ def sample(logits: torch.Tensor, rows: Sequence[SamplerRow]) -> list[int | None]
 def noise_of(drawings: list[tuple[int, int]]) -> torch.Tensor:
     bases = torch.tensor([base_of(seed) for seed, _ in drawings])
     positions = torch.tensor([position for _, position in drawings])
-    return gumbel_noise(keys_of(bases, positions), WIDTH)
+    return uniforms(keys_of(bases, positions))
 
 
 def test_rows_with_different_params_do_not_see_each_other() -> None:
@@ -114,6 +117,15 @@ def test_noise_depends_on_seed_and_position_only() -> None:
     assert torch.equal(both[1], noise_of([(2**63 - 1, 0)])[0])
     assert not torch.equal(both[0], noise_of([(1, 6)])[0])
     assert not torch.equal(both[0], noise_of([(2**32 + 1, 5)])[0])
+
+
+def test_noise_is_spread_evenly_between_zero_and_one() -> None:
+    noise = noise_of([(seed, position) for seed in range(100) for position in range(100)])
+    assert float(noise.min()) > 0 and float(noise.max()) < 1
+    tenths = torch.histc(noise, bins=10, min=0, max=1)
+    assert all(abs(count - 1000) < 150 for count in tenths.tolist())
+    extremes = uniforms(torch.tensor([0, -1]))
+    assert 0 < float(extremes[0]) < float(extremes[1]) < 1
 
 
 @given(seed=st.integers(0, 2**63 - 1), position=st.integers(0, 2**31))
@@ -251,3 +263,30 @@ def test_sampling_never_waits_for_the_device() -> None:
         assert all(choice.token_id is not None for choice in sampled.read())
     with pytest.raises(AssertionError, match="_local_scalar_dense"), waits():
         torch.ones(1).item()
+
+
+def test_a_large_vocabulary_keeps_the_same_tokens_with_and_without_a_full_sort() -> None:
+    """The likeliest few are enough for some rows only; company must not change what is kept."""
+    width = 3000
+    peaked = torch.randn(1, width, generator=torch.Generator().manual_seed(1)) * 6
+    flat = torch.randn(1, width, generator=torch.Generator().manual_seed(2)) * 0.1
+    both = torch.cat([peaked, flat])
+    rows = [a_row(temperature=1.0, top_p=0.9)] * 2
+    sampler = Sampler(2, width, CPU)
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, row)
+    together = make_batch(sampler._state, [0, 1]).filters
+    alone = make_batch(sampler._state, [0]).filters
+    assert together is not None and alone is not None
+    kept = filter_scores(both, together).isfinite()
+    assert torch.equal(kept[:1], filter_scores(peaked, alone).isfinite())
+    for logits, row_kept in zip((peaked, flat), kept, strict=True):
+        their: Any = TopPLogitsWarper(0.9)
+        assert torch.equal(their(torch.tensor([[0]]), logits).isfinite()[0], row_kept)
+
+
+def test_a_token_that_was_filtered_out_is_never_drawn() -> None:
+    logits = torch.zeros(1, WIDTH)
+    rows = [a_row(temperature=2.0, top_k=1, seed=seed) for seed in range(200)]
+    logits[0, 17] = 1e-3
+    assert set(sample(logits.expand(200, WIDTH), rows)) == {17}
