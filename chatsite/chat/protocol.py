@@ -20,21 +20,10 @@ MAX_MODEL_LENGTH = 200
 MAX_DEPTH = 8
 MAX_OFFSET = 2**53
 # The sampling params that a browser may set (docs/protocol.md).
-CHAT_PARAMS = frozenset(
-    [
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "repetition_penalty",
-        "presence_penalty",
-        "frequency_penalty",
-        "max_tokens",
-        "min_tokens",
-        "stop",
-        "seed",
-    ]
-)
+CHAT_PARAMS = {
+    *("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop", "seed"),
+    *("repetition_penalty", "presence_penalty", "frequency_penalty"),
+}
 
 
 class FrameError(Exception):
