@@ -20,6 +20,9 @@ from inference.engine.sampler_state import SamplerRow, SamplerState
 
 __all__ = ["Choice", "Sampled", "Sampler", "SamplerRow"]
 
+# Batches remembered: the packed runner has one at a time, the interleaved one for each sequence.
+MOST_BATCHES = 64
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -47,20 +50,24 @@ class Sampled:
     top_ids: Tensor | None = None
 
     def read(self) -> list[Choice]:
-        """Waits for the device."""
-        ids = [None if token < 0 else token for token in self.token_ids.tolist()]
+        """Waits for the device, once."""
         if self.logprobs is None or self.top_ids is None:
-            return [Choice(token) for token in ids]
-        rows = zip(ids, self.asked, self.logprobs.tolist(), self.top_ids.tolist(), strict=True)
-        return [_choice(*row) for row in rows]
+            return [Choice(None if token < 0 else token) for token in self.token_ids.tolist()]
+        # One transfer for all of them; float64 holds every token id.
+        parts = [self.token_ids[:, None].double(), self.logprobs.double(), self.top_ids.double()]
+        rows = torch.cat(parts, dim=-1).tolist()
+        return [_choice(asked, *row) for asked, row in zip(self.asked, rows, strict=True)]
 
 
-def _choice(
-    token: int | None, asked: int | None, logprobs: list[float], top_ids: list[int]
-) -> Choice:
-    if token is None or asked is None:
-        return Choice(token)
-    return Choice(token, logprobs[0], list(zip(top_ids, logprobs[1:], strict=True))[:asked])
+def _choice(asked: int | None, token: float, logprob: float, *top: float) -> Choice:
+    """``top`` are the log-probabilities of the likeliest tokens, then their ids."""
+    if token < 0:
+        return Choice(None)
+    if asked is None:
+        return Choice(int(token))
+    half = len(top) // 2
+    pairs = zip(top[half:], top[:half], strict=True)
+    return Choice(int(token), logprob, [(int(one), value) for one, value in pairs][:asked])
 
 
 class Sampler:
@@ -68,29 +75,39 @@ class Sampler:
 
     def __init__(self, slots: int, vocabulary: int, device: torch.device) -> None:
         self._state = SamplerState(slots, vocabulary, device)
-        self._batch: Batch | None = None
+        self._batches: dict[tuple[int, ...], Batch] = {}
 
     def admit(self, slot: int, row: SamplerRow) -> None:
+        self._forget(slot)
         self._state.admit(slot, row)
-        self._batch = None
 
     def release(self, slot: int) -> None:
+        self._forget(slot)
         self._state.release(slot)
-        self._batch = None
 
     def sample(self, logits: Tensor, slots: Sequence[int]) -> Sampled:
         """One token for each row of logits [rows, vocabulary]; row i belongs to ``slots[i]``.
 
         Their state goes on by the chosen tokens.
         """
-        batch = self._batch
-        if batch is None or batch.slots != tuple(slots):
-            batch = self._batch = make_batch(self._state, slots)
+        batch = self._batch(tuple(slots))
         chosen, good = self._choose(logits, batch)
         sampled = self._told(logits, chosen, good, batch)
         if not batch.is_plain:
             self._state.advance(batch.index, chosen[:, 0], counting=batch.counts_tokens)
         return sampled
+
+    def _batch(self, slots: tuple[int, ...]) -> Batch:
+        found = self._batches.get(slots)
+        if found is None:
+            if len(self._batches) >= MOST_BATCHES:
+                self._batches.clear()
+            found = self._batches[slots] = make_batch(self._state, slots)
+        return found
+
+    def _forget(self, slot: int) -> None:
+        stay = {slots: batch for slots, batch in self._batches.items() if slot not in slots}
+        self._batches = stay
 
     def _choose(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """[rows, 1] token ids, and which of them come of numbers."""
@@ -113,7 +130,7 @@ class Sampler:
     def _adjust(self, scores: Tensor, batch: Batch) -> Tensor:
         """Bias, penalties and min_tokens: what also changes a greedy choice."""
         if batch.bias is not None:
-            scores = scores + batch.bias
+            scores = _plus(scores, batch.bias.places, batch.bias.values)
         if batch.repetition is not None:
             seen = self._state.seen(batch.index)
             punished = torch.where(scores < 0, scores * batch.repetition, scores / batch.repetition)
@@ -121,9 +138,9 @@ class Sampler:
         if batch.presence is not None and batch.frequency is not None:
             counts = self._state.counts(batch.index)
             scores = scores - batch.presence * (counts > 0) - batch.frequency * counts
-        if batch.stops is not None and batch.min_tokens is not None:
-            early = self._state.positions[batch.index][:, None] < batch.min_tokens
-            scores = scores.masked_fill(batch.stops & early, NEVER)
+        if batch.stops is not None:
+            early = self._state.positions[batch.stops.slots] < batch.stops.min_tokens
+            scores = _plus(scores, batch.stops.places, torch.where(early, NEVER, 0.0))
         return scores
 
     def _told(self, logits: Tensor, chosen: Tensor, good: Tensor, batch: Batch) -> Sampled:
@@ -132,9 +149,14 @@ class Sampler:
             return Sampled(token_ids, batch.asked)
         # Of the model itself, before bias, penalties and temperature.
         known = logits.float().log_softmax(dim=-1)
-        top = known.topk(batch.most_logprobs, dim=-1)
+        top = known.topk(min(batch.most_logprobs, known.shape[-1]), dim=-1)
         logprobs = torch.cat([known.gather(-1, chosen), top.values], dim=-1)
         return Sampled(token_ids, batch.asked, logprobs, top.indices)
+
+
+def _plus(scores: Tensor, places: Tensor, values: Tensor) -> Tensor:
+    """``scores`` with ``values`` [n] added at ``places`` [n], which are counted row by row."""
+    return scores.flatten().index_add(0, places, values).view_as(scores)
 
 
 def _likeliest(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,9 +169,12 @@ def _drawn(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 
     One random number per row. The usual noise for each token took a third of a step on a CPU.
     """
-    sums = scores.softmax(dim=-1).cumsum(dim=-1)
+    # A GPU adds up in an order of its own for each place, so that a float32 sum moves by its
+    # rounding over tokens of no probability too, which could then be drawn. A CPU does not.
+    exact = torch.float32 if scores.device.type == "cpu" else torch.float64
+    sums = scores.softmax(dim=-1).cumsum(dim=-1, dtype=exact)
     total = sums[:, -1:]
     # Below the total even when rounded; what was filtered out repeats a sum and is passed over.
     wanted = torch.minimum(uniform[:, None] * total, torch.nextafter(total, total * 0.0))
-    place = torch.searchsorted(sums, wanted.to(sums.dtype), right=True)
+    place = torch.searchsorted(sums, wanted.to(exact), right=True)
     return place.clamp(max=scores.shape[-1] - 1), total.isfinite()

@@ -8,14 +8,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference.engine.filters import Filters
+from inference.engine.filters import Column, Filters
 from inference.engine.sampler_state import SamplerRow, SamplerState
 from inference.engine.sampling_params import SamplingParams
 
 
 @dataclass(frozen=True)
+class Bias:
+    """``values`` [n] to add at the ``places`` [n] of the scores, which are counted row by row."""
+
+    places: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class Stops:
+    """The ``places`` [n] of stop tokens, whose ``slots`` want ``min_tokens`` before; each [n]."""
+
+    places: Tensor
+    slots: Tensor
+    min_tokens: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Columns are [rows, 1], tables [rows, vocabulary]; None where no row needs them.
+    """Columns are [rows, 1]; None where no row needs them.
 
     ``drawn`` are the rows that are sampled, None for all; ``filters`` None if all are greedy.
     """
@@ -23,12 +40,11 @@ class Batch:
     slots: tuple[int, ...]
     index: Tensor
     asked: tuple[int | None, ...]
-    bias: Tensor | None
+    bias: Bias | None
     repetition: Tensor | None
     presence: Tensor | None
     frequency: Tensor | None
-    stops: Tensor | None
-    min_tokens: Tensor | None
+    stops: Stops | None
     drawn: Tensor | None
     filters: Filters | None
 
@@ -52,7 +68,6 @@ def make_batch(state: SamplerState, slots: Sequence[int]) -> Batch:
     make = _Maker(rows, state.vocabulary, state.device)
     drawn = [at for at, row in enumerate(rows) if row.params.temperature > 0]
     presence, frequency = make.penalties()
-    stops, min_tokens = make.stops()
     return Batch(
         slots=tuple(slots),
         index=make.whole(slots),
@@ -61,8 +76,7 @@ def make_batch(state: SamplerState, slots: Sequence[int]) -> Batch:
         repetition=make.column_if(lambda one: one.repetition_penalty, 1.0),
         presence=presence,
         frequency=frequency,
-        stops=stops,
-        min_tokens=min_tokens,
+        stops=make.stops(slots),
         drawn=make.whole(drawn) if len(drawn) < len(rows) else None,
         filters=_Maker([rows[at] for at in drawn], state.vocabulary, state.device).filters(),
     )
@@ -75,12 +89,14 @@ class _Maker:
         self._width = width
         self._device = device
 
-    def whole(self, numbers: Sequence[int]) -> Tensor:
+    def whole(self, numbers: Sequence[int] | Sequence[tuple[int, ...]]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.long, device=self._device)
 
+    def numbers(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=self._device)
+
     def column(self, read: Callable[[SamplingParams], float]) -> Tensor:
-        values = [read(one) for one in self._params]
-        return torch.tensor(values, dtype=torch.float32, device=self._device)[:, None]
+        return self.numbers([read(one) for one in self._params])[:, None]
 
     def column_if(self, read: Callable[[SamplingParams], float], off: float) -> Tensor | None:
         return self.column(read) if any(read(one) != off for one in self._params) else None
@@ -91,35 +107,43 @@ class _Maker:
         presence = self.column(lambda one: one.presence_penalty)
         return presence, self.column(lambda one: one.frequency_penalty)
 
-    def bias(self) -> Tensor | None:
-        if not any(one.logit_bias for one in self._params):
-            return None
-        table = torch.zeros(len(self._params), self._width)
+    def bias(self) -> Bias | None:
+        places: list[int] = []
+        values: list[float] = []
         for at, params in enumerate(self._params):
-            for token, value in params.logit_bias:
-                table[at, token] = value
-        return table.to(self._device)
+            places += [at * self._width + token for token, _ in params.logit_bias]
+            values += [value for _, value in params.logit_bias]
+        return Bias(self.whole(places), self.numbers(values)) if places else None
 
-    def stops(self) -> tuple[Tensor | None, Tensor | None]:
-        if not any(row.params.min_tokens and row.stop_token_ids for row in self._rows):
-            return None, None
-        table = torch.zeros(len(self._rows), self._width, dtype=torch.bool)
-        for at, row in enumerate(self._rows):
-            table[at, [token for token in row.stop_token_ids if token < self._width]] = True
-        wanted = self.whole([one.min_tokens for one in self._params])[:, None]
-        return table.to(self._device), wanted
+    def stops(self, slots: Sequence[int]) -> Stops | None:
+        found = [
+            (at * self._width + token, slots[at], row.params.min_tokens)
+            for at, row in enumerate(self._rows)
+            for token in row.stop_token_ids
+            if row.params.min_tokens and 0 <= token < self._width
+        ]
+        return Stops(*self.whole(found).T) if found else None
 
     def filters(self) -> Filters | None:
         if not self._rows:
             return None
-        kept = [min(one.top_k or self._width, self._width) for one in self._params]
-        most = max(kept)
-        filtered = any(one.top_k for one in self._params)
+        kept = [min(one.top_k, self._width) for one in self._params]
+        top_p = [one.top_p for one in self._params]
+        min_p = [one.min_p for one in self._params]
         return Filters(
             # Very small temperatures would overflow; this far down they are greedy anyway.
             temperature=self.column(lambda one: max(one.temperature, 1e-5)),
-            most_k=most,
-            top_k=self.whole([count - 1 for count in kept])[:, None] if filtered else None,
-            top_p=self.column_if(lambda one: one.top_p, 1.0),
-            min_p=self.column_if(lambda one: one.min_p, 0.0),
+            most_k=max(kept),
+            top_k=self.used(self.whole([count - 1 for count in kept]), [k > 0 for k in kept]),
+            top_p=self.used(self.numbers(top_p), [p < 1.0 for p in top_p]),
+            min_p=self.used(self.numbers(min_p), [p > 0.0 for p in min_p]),
         )
+
+    def used(self, values: Tensor, wanted: Sequence[bool]) -> Column | None:
+        """``values`` [rows] of those rows that want the filter."""
+        if not any(wanted):
+            return None
+        if all(wanted):
+            return Column(values[:, None])
+        rows = self.whole([at for at, wants in enumerate(wanted) if wants])
+        return Column(values[rows][:, None], rows)

@@ -89,9 +89,9 @@ class SamplerState:
             shape = (len(self.bases), self.vocabulary)
             self._counts = torch.zeros(shape, dtype=torch.int32, device=self.device)
             self._in_prompt = torch.zeros(shape, dtype=torch.bool, device=self.device)
-        self._counts[slot] = torch.bincount(
-            self._ids(row.output_token_ids), minlength=self.vocabulary
-        )
+        made = self._ids(row.output_token_ids)
+        self._counts[slot] = 0
+        self._counts[slot].index_add_(0, made, torch.ones_like(made, dtype=torch.int32))
         self._in_prompt[slot] = False
         self._in_prompt[slot, self._ids(row.prompt_token_ids)] = True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -14,6 +13,7 @@ MAX_STOPS = 8
 MAX_STOP_LENGTH = 200
 MAX_BIASES = 300
 MAX_BIAS = 100
+MAX_DIGITS = 19
 MAX_LOGPROBS = 20
 DEFAULT_MAX_TOKENS = 512
 
@@ -67,8 +67,9 @@ class SamplingParams:
         value = getattr(self, field)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidParams(field, f"{field} must be a number.")
-        below = value <= low if open_low else value < low
-        if not math.isfinite(value) or below or value > high:
+        # Compared before anything is converted: an int may be too large for a float.
+        above = low < value if open_low else low <= value
+        if not (above and value <= high):
             bound = f"above {low}" if open_low else f"at least {low}"
             raise InvalidParams(field, f"{field} must be {bound} and at most {high}.")
         object.__setattr__(self, field, float(value))
@@ -93,18 +94,16 @@ class SamplingParams:
         object.__setattr__(self, "stop", tuple(stop))
 
     def _check_logit_bias(self) -> None:
-        bias: Any = self.logit_bias
-        try:
-            pairs = sorted((int(token), float(value)) for token, value in dict(bias).items())
-        except (TypeError, ValueError) as error:
-            sentence = "logit_bias must map token ids to numbers."
-            raise InvalidParams("logit_bias", sentence) from error
-        if len(pairs) > MAX_BIASES:
+        given: Any = self.logit_bias
+        if not isinstance(given, Mapping | tuple):
+            raise InvalidParams("logit_bias", "logit_bias must map token ids to numbers.")
+        pairs = given.items() if isinstance(given, Mapping) else given
+        bias = {_token_id(token): _bias(value) for token, value in pairs}
+        if len(bias) < len(given):
+            raise InvalidParams("logit_bias", "logit_bias names a token twice.")
+        if len(bias) > MAX_BIASES:
             raise InvalidParams("logit_bias", f"logit_bias may name at most {MAX_BIASES} tokens.")
-        if not all(0 <= token <= MAX_SEED and abs(value) <= MAX_BIAS for token, value in pairs):
-            sentence = f"Each bias must be at least {-MAX_BIAS} and at most {MAX_BIAS}."
-            raise InvalidParams("logit_bias", sentence)
-        object.__setattr__(self, "logit_bias", tuple(pairs))
+        object.__setattr__(self, "logit_bias", tuple(sorted(bias.items())))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingParams:
@@ -117,3 +116,21 @@ class SamplingParams:
     def to_dict(self) -> dict[str, Any]:
         bias = {str(token): value for token, value in self.logit_bias}
         return {**asdict(self), "stop": list(self.stop), "logit_bias": bias}
+
+
+def _token_id(value: Any) -> int:
+    """JSON has only strings as keys, so a string of digits is a token id too."""
+    if isinstance(value, str) and len(value) <= MAX_DIGITS and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
+        raise InvalidParams("logit_bias", "The keys of logit_bias must be token ids.")
+    return value
+
+
+def _bias(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidParams("logit_bias", "logit_bias must map token ids to numbers.")
+    if not -MAX_BIAS <= value <= MAX_BIAS:
+        sentence = f"Each bias must be at least {-MAX_BIAS} and at most {MAX_BIAS}."
+        raise InvalidParams("logit_bias", sentence)
+    return float(value)

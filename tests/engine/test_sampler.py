@@ -265,6 +265,130 @@ def test_sampling_never_waits_for_the_device() -> None:
         torch.ones(1).item()
 
 
+def test_sampling_needs_nothing_from_a_device_that_tells_nothing() -> None:
+    """Tensors on the meta device have no numbers, so whatever would wait for one fails there.
+
+    It also takes the way of a GPU where that of a CPU differs.
+    """
+    meta = torch.device("meta")
+    rows = [a_row(seed=1, **EVERYTHING), a_row(temperature=0.0), a_row(temperature=1.0, top_p=0.9)]
+    sampler = Sampler(1, 3000, meta)
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, row)
+    for slots in ([0, 1, 2], [1], [2, 0]):
+        sampled = sampler.sample(torch.empty(len(slots), 3000, device=meta), slots)
+        assert sampled.token_ids.shape == (len(slots),)
+        assert sampled.token_ids.device == meta
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_row_of_which_nothing_is_left_has_no_token(temperature: float) -> None:
+    logits = torch.full((2, 4), float("-inf"))
+    logits[0, 1] = logits[1, 2] = 1.0
+    stopped = a_row(temperature=temperature, min_tokens=3, stop_token_ids=[1])
+    assert sample(logits, [stopped, stopped]) == [None, 2]
+
+
+def test_a_stop_token_that_the_model_does_not_have_is_no_matter() -> None:
+    logits = torch.tensor([[9.0, 1.0, 0.0]])
+    row = a_row(temperature=0.0, min_tokens=2, stop_token_ids=[0, 3, 10**9])
+    assert sample(logits, [row]) == [1]
+
+
+def test_more_logprobs_than_tokens_are_all_of_them() -> None:
+    chosen = choices(torch.tensor([[1.0, 3.0, 2.0]]), [a_row(temperature=0.0, logprobs=20)])[0]
+    assert [token for token, _ in chosen.top] == [1, 2, 0]
+
+
+def test_params_become_tensors_once_for_each_group_of_slots() -> None:
+    sampler = Sampler(3, WIDTH, CPU)
+    for slot in range(3):
+        sampler.admit(slot, a_row([1], seed=slot, **EVERYTHING))
+    for slots in ([0], [1, 2], [0], [1, 2], [0]):
+        sampler.sample(some_logits(len(slots)), slots)
+    kept = sampler._batches[(0,)]
+    assert set(sampler._batches) == {(0,), (1, 2)}
+    sampler.release(2)
+    assert sampler._batches == {(0,): kept}
+
+
+def test_rows_that_take_turns_keep_their_own_positions() -> None:
+    logits = [some_logits(1, step) for step in range(6)]
+    turns = Sampler(1, WIDTH, CPU)
+    expected = []
+    for slot in range(3):
+        row = a_row([slot], seed=slot, **EVERYTHING)
+        turns.admit(slot, row)
+        alone = Sampler(1, WIDTH, CPU)
+        alone.admit(0, row)
+        expected.append([alone.sample(one, [0]).read() for one in logits])
+    made = [[turns.sample(one, [slot]).read() for slot in range(3)] for one in logits]
+    assert [list(one) for one in zip(*made, strict=True)] == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**63 - 1), cut=st.integers(0, 11), top_p=st.sampled_from([1.0, 0.9]))
+def test_a_row_may_be_resumed_after_any_token(seed: int, cut: int, top_p: float) -> None:
+    row = {**EVERYTHING, "top_p": top_p, "seed": seed}
+    sampler = Sampler(2, WIDTH, CPU)
+    sampler.admit(0, a_row([1, 2], **row))
+    tokens = [token or 0 for token in run(sampler, 0, 12, seed=9)]
+    sampler.admit(1, a_row([1, 2], tokens[:cut], **row))
+    rest = [
+        sampler.sample(some_logits(1, 9000 + step), [1]).read()[0].token_id
+        for step in range(cut, 12)
+    ]
+    assert rest == tokens[cut:]
+
+
+def test_draws_follow_the_distribution_that_the_filters_leave() -> None:
+    """Chi-square of 6000 draws, at most five standard deviations above its mean."""
+    draws, width = 6000, 700
+    logits = torch.randn(1, width, generator=torch.Generator().manual_seed(8)) * 2
+    params: dict[str, Any] = {"temperature": 0.9, "top_k": 60, "top_p": 0.9, "min_p": 0.02}
+    sampler = Sampler(draws, width, CPU)
+    for slot in range(draws):
+        sampler.admit(slot, a_row(seed=slot, **params))
+    filters = make_batch(sampler._state, [0]).filters
+    assert filters is not None
+    likely = filter_scores(logits, filters).softmax(-1)[0]
+    drawn = sampler.sample(logits.expand(draws, width), range(draws)).token_ids
+    counts = torch.bincount(drawn, minlength=width)
+    kept = likely > 0
+    assert int(counts[~kept].sum()) == 0
+    wanted = likely[kept] * draws
+    freedom = int(kept.sum()) - 1
+    assert freedom > 10
+    assert float(((counts[kept] - wanted) ** 2 / wanted).sum()) < freedom + 5 * (2 * freedom) ** 0.5
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_company_changes_no_filter_of_a_large_vocabulary(data: Any) -> None:
+    params: Any = {
+        "temperature": st.sampled_from([0.3, 1.0, 2.0]),
+        "top_k": st.sampled_from([0, 0, 1, 40, 5000]),
+        "top_p": st.sampled_from([1.0, 0.5, 0.95, 0.999]),
+        "min_p": st.sampled_from([0.0, 0.05]),
+    }
+    width = 1500
+    rows = data.draw(st.lists(st.fixed_dictionaries(params), min_size=2, max_size=5))
+    seed = data.draw(st.integers(0, 999))
+    # Coarse values, as a half-precision model has: many tokens are equally likely.
+    coarse = torch.randn(len(rows), width, generator=torch.Generator().manual_seed(seed)) * 4
+    logits = coarse.bfloat16().float()
+    sampler = Sampler(len(rows), width, CPU)
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, a_row(**row))
+    every = make_batch(sampler._state, range(len(rows))).filters
+    assert every is not None
+    together = filter_scores(logits, every)
+    for at in range(len(rows)):
+        alone = make_batch(sampler._state, [at]).filters
+        assert alone is not None
+        assert torch.equal(together[at : at + 1], filter_scores(logits[at : at + 1], alone))
+
+
 def test_a_large_vocabulary_keeps_the_same_tokens_with_and_without_a_full_sort() -> None:
     """The likeliest few are enough for some rows only; company must not change what is kept."""
     width = 3000

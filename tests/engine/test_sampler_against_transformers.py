@@ -108,3 +108,42 @@ def test_bias_repetition_penalty_and_min_tokens_are_those_of_transformers(
     for at, params in enumerate(rows):
         expected = their_adjustments(params)(seen, logits[at : at + 1].clone())
         assert sampled[at].token_id == int(expected.argmax())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(GREEDY, min_size=1, max_size=5),
+    made=st.lists(st.integers(0, WIDTH - 1), max_size=5),
+    presence=st.floats(-2, 2),
+    frequency=st.floats(-2, 2),
+    seed=st.integers(0, 10_000),
+)
+def test_every_score_is_adjusted_as_by_transformers_and_as_openai_says(
+    rows: list[dict[str, Any]], made: list[int], presence: float, frequency: float, seed: int
+) -> None:
+    """OpenAI: logit[j] -= count[j] * frequency + (count[j] > 0) * presence, of the output only."""
+    logits = some_logits(len(rows), seed)
+    penalties = {"presence_penalty": presence, "frequency_penalty": frequency}
+    sampler = a_sampler([{**params, **penalties, "temperature": 0.0} for params in rows], made)
+    batch = make_batch(sampler._state, range(len(rows)))
+    adjusted = sampler._adjust(logits, batch)
+    for at, params in enumerate(rows):
+        expected = their_adjustments(params)(torch.tensor([PROMPT + made]), logits[at : at + 1])
+        expected = expected.clone()
+        for token in set(made):
+            expected[0, token] -= made.count(token) * frequency + presence
+        torch.testing.assert_close(adjusted[at : at + 1], expected, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(row=FILTERS, seed=st.integers(0, 10_000))
+def test_of_equally_likely_tokens_all_are_kept_or_none(row: dict[str, Any], seed: int) -> None:
+    """transformers keeps some of those at the border of top-p, by the order of their ids."""
+    logits = some_logits(1, seed).round()
+    batch = make_batch(a_sampler([row], [])._state, [0])
+    assert batch.filters is not None
+    kept = filter_scores(logits, batch.filters).isfinite()
+    theirs = their_filters({**row, "min_p": 0.0})(torch.tensor([[0]]), logits).isfinite()
+    if row["min_p"] == 0.0:
+        assert bool((kept | ~theirs).all())
+    assert not set(logits[kept].tolist()) & set(logits[~kept].tolist())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +52,31 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         ("seed", -1),
         ("seed", MAX_SEED + 1),
         ("seed", 1.0),
+        ("temperature", 10**400),
+        ("logit_bias", None),
+        ("logit_bias", []),
+        ("logit_bias", "1"),
+        ("logit_bias", {"a": 1}),
+        ("logit_bias", {"-1": 1}),
+        ("logit_bias", {-1: 1}),
+        ("logit_bias", {1.0: 1}),
+        ("logit_bias", {True: 1}),
+        ("logit_bias", {"9" * 5000: 1}),
+        ("logit_bias", {MAX_SEED + 1: 1}),
+        ("logit_bias", {"1": 1, 1: 1}),
+        ("logit_bias", {"1": "1"}),
+        ("logit_bias", {"1": True}),
+        ("logit_bias", {"1": None}),
+        ("logit_bias", {"1": 100.5}),
+        ("logit_bias", {"1": -101}),
+        ("logit_bias", {"1": math.nan}),
+        ("logit_bias", {"1": math.inf}),
+        ("logit_bias", {"1": 10**400}),
+        ("logit_bias", {token: 0 for token in range(301)}),
+        ("logprobs", -1),
+        ("logprobs", 21),
+        ("logprobs", True),
+        ("logprobs", 1.0),
         ("unknown", 1),
     ],
 )
@@ -65,6 +92,20 @@ def test_a_round_trip_through_a_dict_changes_nothing() -> None:
     assert SamplingParams.from_dict(params.to_dict()) == params
     assert params.to_dict()["stop"] == ["a", "b"]
     assert pickle.loads(pickle.dumps(params)) == params
+
+
+def test_a_bias_survives_json_pickling_and_hashing() -> None:
+    given = SamplingParams.from_dict({"logit_bias": {7: 1, "3": -100.0}, "logprobs": 20})
+    assert given.logit_bias == ((3, -100.0), (7, 1.0))
+    told = json.loads(json.dumps(given.to_dict()))
+    assert told["logit_bias"] == {"3": -100.0, "7": 1.0}
+    same = [SamplingParams.from_dict(told), pickle.loads(pickle.dumps(given)), replace(given)]
+    assert {given, *same} == {given}
+
+
+def test_three_hundred_biases_are_taken() -> None:
+    bias = {str(token): 100 for token in range(300)}
+    assert len(SamplingParams.from_dict({"logit_bias": bias}).logit_bias) == 300
 
 
 def test_one_stop_string_needs_no_list() -> None:
