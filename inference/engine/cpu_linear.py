@@ -6,9 +6,8 @@ that were reordered once were measured two to four times faster for the few rows
 same input (queries, keys and values; gate and up) become one product.
 """
 
-from __future__ import annotations
-
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -23,6 +22,27 @@ TRIAL_ROWS = (1, 16)
 TRIAL_SECONDS = 0.002
 
 
+class _Product(nn.Module):
+    """The product itself, in TorchScript: a recorder of decode steps takes it as it is.
+
+    The weight is in a list, as its layout is opaque to everything that would look at it.
+    """
+
+    weight: list[Tensor]
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = [weight]
+        self.bias = bias
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        product = torch.ops.mkldnn._linear_pointwise
+        return product(  # type: ignore[no-any-return]
+            hidden, self.weight[0], self.bias, "none", [], ""
+        )
+
+
 class PackedLinear(nn.Module):
     """One or several Linear layers over the same input as one product."""
 
@@ -31,28 +51,35 @@ class PackedLinear(nn.Module):
         self.widths = [layer.out_features for layer in layers]
         weight = torch.cat([layer.weight.detach() for layer in layers])
         biases = [layer.bias for layer in layers if layer.bias is not None]
-        self._bias = torch.cat([bias.detach() for bias in biases]) if biases else None
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
+        bias = torch.cat([bias.detach() for bias in biases]) if biases else None
+        self.product = _in_torch_script(_Product(packed, bias))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """[..., in] to [..., sum of widths]."""
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(
-            hidden, self._weight, self._bias, "none", [], ""
-        )
+        out: Tensor = self.product(hidden)
         return out
+
+
+def _in_torch_script(module: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        # torch 2.13 would have torch.compile instead, which needs a compiler on the machine.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted: nn.Module = torch.jit.script(module)
+        return scripted
 
 
 class _Shared:
     """A product that several layers ask for in turn, each its own columns."""
 
     def __init__(self, linear: PackedLinear) -> None:
-        self._linear = linear
+        self.linear = linear
         self._input: Tensor | None = None
         self._outputs: tuple[Tensor, ...] = ()
 
     def columns(self, index: int, hidden: Tensor) -> Tensor:
         if self._input is not hidden:
-            self._outputs = self._linear(hidden).split(self._linear.widths, dim=-1)
+            self._outputs = self.linear(hidden).split(self.linear.widths, dim=-1)
             self._input = hidden
         out = self._outputs[index]
         if index == len(self._outputs) - 1:  # nobody asks again: let go of the memory
@@ -67,6 +94,8 @@ class SharedColumns(nn.Module):
         super().__init__()
         self._shared = shared
         self._index = index
+        # In the tree of modules, so that the recorder of decode steps finds the weight.
+        self.product = shared.linear
 
     def forward(self, hidden: Tensor) -> Tensor:
         return self._shared.columns(self._index, hidden)

@@ -42,8 +42,10 @@ class KVCache:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
+        self.shapes = dict(shapes)
         self.slots = slots
         self.length = length
+        self.dtype = dtype
 
         def room(heads: int, width: int) -> Tensor:
             # Zeros, never empty: what lies beyond a row's end is masked, but 0 * NaN is NaN.
@@ -66,6 +68,17 @@ class KVCache:
         """Views [count, kv_heads, tokens, width] of ``count`` slots from ``slot`` on."""
         end = slot + count
         return self._keys[layer][slot:end, :, :tokens], self._values[layer][slot:end, :, :tokens]
+
+    def read_from(self, layer: int, slot: Tensor, count: int, tokens: int) -> tuple[Tensor, Tensor]:
+        """The same for a first slot [] in a tensor, as a recording needs it."""
+        keys = torch.narrow(self._keys[layer], 0, slot, count)
+        values = torch.narrow(self._values[layer], 0, slot, count)
+        return keys[:, :, :tokens], values[:, :, :tokens]
+
+    def gather(self, layer: int, slots: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+        """Copies of some slots [rows], wherever they are."""
+        keys = self._keys[layer][:, :, :tokens].index_select(0, slots)
+        return keys, self._values[layer][:, :, :tokens].index_select(0, slots)
 
     def copy(self, source: int, target: int, tokens: int) -> None:
         """The first tokens of one slot into another."""

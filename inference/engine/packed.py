@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from inference.engine.attention import PackedAttention, PackedStep, Span, decode_spans
+from inference.engine.attention import PackedAttention
 from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
 from inference.engine.memory import free_unused, is_out_of_memory
+from inference.engine.packed_step import PackedStep, Span, decode_spans
+from inference.engine.recorded_decode import RecordedDecode
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Choice, Sampler, SamplerRow
@@ -33,13 +35,18 @@ class PackedRunner:
     """``model`` must already use ``attention``; the scheduler has as many slots as its memory."""
 
     def __init__(
-        self, model: PreTrainedModel, attention: PackedAttention, scheduler: Scheduler
+        self,
+        model: PreTrainedModel,
+        attention: PackedAttention,
+        scheduler: Scheduler,
+        recorded: RecordedDecode | None = None,
     ) -> None:
         self._model: Any = model
         self._device = model.device
         self._attention = attention
         self._memory: KVCache = attention.memory
         self._scheduler = scheduler
+        self._recorded = recorded
         embedding: Any = model.get_input_embeddings()
         self._vocabulary: int = embedding.weight.shape[0]
         self._keeps_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -152,35 +159,52 @@ class PackedRunner:
         """Logits [finishing chunks, vocabulary]; None where no chunk ends its prompt."""
         if not plan.chunks:
             return None
-        inputs, kept = self._pack(plan)
-        options: dict[str, Any] = {"logits_to_keep": kept} if self._keeps_rows else {}
+        spans = _spans(plan)
+        packed = self._pack(plan)
         try:
-            output = self._model(
-                input_ids=inputs[0:1], position_ids=inputs[1:2], use_cache=False, **options
-            )
+            if self._recorded and not plan.prefill:
+                slots = [chunk.slot.index for chunk in plan.decode]
+                longest = max(span.longest for span in spans)
+                logits = self._recorded.run(packed, slots, len(spans), longest)
+                if logits is not None:
+                    return logits
+            self._attention.step = PackedStep(packed[2], packed[1], spans)
+            return self._forward_eagerly(packed, _finishing_rows(plan))
         finally:
             self._attention.step = None
-        if not len(kept):
+
+    def _forward_eagerly(self, packed: Tensor, kept: list[int]) -> Tensor | None:
+        rows = torch.tensor(kept, dtype=torch.long, device=self._device)
+        options: dict[str, Any] = {"logits_to_keep": rows} if self._keeps_rows else {}
+        output = self._model(
+            input_ids=packed[0:1], position_ids=packed[1:2], use_cache=False, **options
+        )
+        if not kept:
             return None
         logits: Tensor = output.logits[0]
-        return logits if self._keeps_rows else logits[kept]
+        return logits if self._keeps_rows else logits[rows]
 
-    def _pack(self, plan: StepPlan) -> tuple[Tensor, Tensor]:
-        """Token ids and positions [2, tokens], and which rows' logits are wanted."""
+    def _pack(self, plan: StepPlan) -> Tensor:
+        """Token ids, positions and slots [3, tokens], in one transfer to the device."""
         ids: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
-        kept: list[int] = []
         for chunk in plan.chunks:
             ids += chunk.token_ids
             positions += range(chunk.start, chunk.start + chunk.count)
             slots += [chunk.slot.index] * chunk.count
-            if chunk.last:
-                kept.append(len(ids) - 1)
-        # One transfer to the device for all of them.
-        packed = torch.tensor([ids, positions, slots]).to(self._device, non_blocking=True)
-        self._attention.step = PackedStep(packed[2], packed[1], _spans(plan))
-        return packed, torch.tensor(kept, dtype=torch.long, device=self._device)
+        return torch.tensor([ids, positions, slots]).to(self._device, non_blocking=True)
+
+
+def _finishing_rows(plan: StepPlan) -> list[int]:
+    """Where in the step the last tokens of those lie that get a token of it."""
+    rows: list[int] = []
+    end = 0
+    for chunk in plan.chunks:
+        end += chunk.count
+        if chunk.last:
+            rows.append(end - 1)
+    return rows
 
 
 def _spans(plan: StepPlan) -> list[Span]:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from inference.engine import probe
-from inference.engine.attention import Extras, PackedAttention, Span, decode_spans
+from inference.engine.attention import PackedAttention
+from inference.engine.attention_kernels import Extras
 from inference.engine.choice import choose_runner
 from inference.engine.errors import LoadError, UnsupportedModel
+from inference.engine.packed_step import Span, decode_spans
 from tests.engine.models import a_model
 
 
@@ -24,14 +26,14 @@ def test_a_model_says_why_it_is_not_packed() -> None:
 
 def test_wrong_answers_of_the_packed_runner_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a layer had asked for something that the attention here does not do."""
-    monkeypatch.setattr(Extras, "of", classmethod(lambda cls, options: cls(window=3)))
+    monkeypatch.setattr(Extras, "of", classmethod(lambda cls, scaling, options: cls(scaling, 3)))
     choice = choose_runner(a_model("llama"), slots=2, max_model_len=128)
     assert choice.kind == "interleaved"
     assert "answers differently" in choice.reason
 
 
 def test_a_model_that_fails_the_probe_is_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(cls: Any, options: Any) -> Any:
+    def refuse(cls: Any, scaling: float, options: Any) -> Any:
         raise UnsupportedModel("no")
 
     monkeypatch.setattr(Extras, "of", classmethod(refuse))
@@ -42,8 +44,8 @@ def test_a_model_that_fails_the_probe_is_as_it_was_before(monkeypatch: pytest.Mo
 
 def test_attention_with_wishes_that_nobody_knows_is_refused() -> None:
     with pytest.raises(UnsupportedModel, match="position_bias"):
-        Extras.of({"position_bias": torch.ones(1), "use_cache": False})
-    assert Extras.of({"sliding_window": 4, "softcap": None}) == Extras(window=4)
+        Extras.of(1.0, {"position_bias": torch.ones(1), "use_cache": False})
+    assert Extras.of(1.0, {"sliding_window": 4, "softcap": None}) == Extras(1.0, window=4)
 
 
 def test_kinds_of_layers_that_nobody_knows_are_refused() -> None:
