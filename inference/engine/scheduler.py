@@ -135,8 +135,8 @@ class Scheduler:
         decode = [_chunk(one, one.slot, 1) for one in alive if one.slot and one.remaining == 1]
         decode.sort(key=lambda chunk: chunk.slot.index)
         plan = StepPlan(decode, [], [], [])
-        left = self._budget.tokens(len(decode))
         reading = [one for one in alive if not (one.slot and one.remaining == 1)]
+        left = self._budget.tokens(len(decode), sum(one.remaining for one in reading))
         self._plan_prefill(plan, reading, left if most is None else min(left, most))
         return plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -118,29 +118,6 @@ def test_a_resumed_sequence_reads_its_earlier_output_too() -> None:
     bench = Bench()
     bench.add("a", [1, 2], resume=[3, 4])
     assert bench.step().prefill[0].token_ids == [1, 2, 3, 4]
-
-
-@settings(deadline=None)
-@given(
-    costs=st.lists(st.floats(1e-5, 1e-2), min_size=40, max_size=80),
-    decode=st.floats(1e-3, 1e-1),
-)
-def test_the_budget_settles_where_a_step_is_as_long_as_it_may_be(
-    costs: list[float], decode: float
-) -> None:
-    budget = PrefillBudget(512, 4, slowdown=2.0)
-    assert budget.tokens(0) == 512
-    assert budget.tokens(3) == 4
-    budget.record(3, 0, decode)
-    for cost in costs:
-        tokens = budget.tokens(3)
-        assert 4 <= tokens <= 512
-        budget.record(3, tokens, decode + cost * tokens)
-    for _ in range(60):
-        tokens = budget.tokens(3)
-        budget.record(3, tokens, decode + costs[-1] * tokens)
-    ideal = decode / costs[-1]
-    assert budget.tokens(3) == int(max(4, min(512, ideal))) or abs(tokens - ideal) <= 1 + ideal / 50
 
 
 class AnyTraffic(RuleBasedStateMachine):
