@@ -14,7 +14,7 @@ from inference.bench.engine_bench import Plan, engine_contender, measure
 from inference.bench.shapes import a_model
 from inference.bench.situations import prefill_stall, second_turn
 from inference.engine.loader import choose_device, choose_dtype
-from inference.engine.probe import vocabulary_of
+from inference.engine.vocabulary import vocabulary_of
 
 Say = Callable[[str], None]
 RUNNING = 8

@@ -20,7 +20,8 @@ from inference.bench.peers import Contender, ContinuousBatching, OneByOne, Stati
 from inference.bench.trace import Figures, Trace, middle
 from inference.engine.choice import choose_runner
 from inference.engine.kv_cache import bytes_per_token
-from inference.engine.probe import attention_shapes, vocabulary_of
+from inference.engine.probe import attention_shapes
+from inference.engine.vocabulary import vocabulary_of
 
 PEERS = ("own", "generate", "static", "continuous", "interleaved")
 

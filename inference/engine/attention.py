@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from transformers import AttentionInterface
 
-from inference.engine.attention_kernels import Extras
+from inference.engine.attention_kernels import Extras, View
 from inference.engine.kv_cache import KVCache
 
 _serial = count(1)
@@ -34,14 +34,14 @@ class Step(Protocol):
 class PackedAttention:
     """Registered with transformers under a name of its own; ``close`` takes the name back.
 
-    ``windows`` are the sliding windows that layers asked for so far, None among them.
+    ``views`` are what layers asked for so far.
     """
 
     def __init__(self, memory: KVCache) -> None:
         self.name = f"chatsite_packed_{next(_serial)}"
         self.memory = memory
         self.step: Step | None = None
-        self.windows: set[int | None] = set()
+        self.views: set[View] = set()
         interface: Any = AttentionInterface
         # A name that the registry of masks does not know: transformers then builds no mask.
         interface.register(self.name, self)
@@ -68,6 +68,6 @@ class PackedAttention:
         layer: int = module.layer_idx
         shape = self.memory.shapes[layer]
         extras = Extras.of(shape.key_width**-0.5 if scaling is None else scaling, options)
-        self.windows.add(extras.window)
+        self.views.add(extras.view)
         self.memory.write(layer, step.rows(self.memory, shape.kv_heads), key[0], value[0])
         return step.attend(layer, query[0], self.memory, extras)[None], None

@@ -18,7 +18,7 @@ from inference.engine.kv_cache import KVCache, bytes_per_token
 from inference.engine.memory import free_bytes, plan_slots
 from inference.engine.packed import PackedRunner
 from inference.engine.prefill_budget import PrefillBudget
-from inference.engine.recorded_decode import record_decode
+from inference.engine.recorded_step import record_step
 from inference.engine.scheduler import Scheduler
 from inference.engine.slots import SlotTable
 
@@ -108,7 +108,7 @@ def _packed(model: PreTrainedModel, reference: list[torch.Tensor], wanted: _Want
     most, least = PREFILL.get(device.type, PREFILL["cpu"])
     most = min(most, wanted.most_prefill or most)
     scheduler = Scheduler(SlotTable(plan.slots), PrefillBudget(most, min(least, most)))
-    runner = PackedRunner(model, attention, scheduler, record_decode(model, attention))
+    runner = PackedRunner(model, attention, scheduler, record_step(model, attention))
     return Chosen(runner, "packed", plan.slots, plan.length)
 
 

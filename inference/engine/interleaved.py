@@ -22,6 +22,7 @@ from inference.engine.runner import Begun, Fault, StepResult, Token, check_token
 from inference.engine.sampler import Sampler, SamplerRow
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.step_report import StepReport
+from inference.engine.vocabulary import vocabulary_of
 
 
 class _Sequence:
@@ -45,9 +46,7 @@ class InterleavedRunner:
     def __init__(self, model: PreTrainedModel) -> None:
         self._model: Any = model
         self._device = model.device
-        # A row of logits for each of these; other ids would index past the embedding.
-        embedding: Any = model.get_input_embeddings()
-        self._vocabulary: int = embedding.weight.shape[0]
+        self._vocabulary = vocabulary_of(model)
         self._accepted = set(inspect.signature(model.forward).parameters)
         self._sequences: dict[str, _Sequence] = {}
         self._sampler = Sampler(1, self._vocabulary, self._device)

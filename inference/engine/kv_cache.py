@@ -64,21 +64,9 @@ class KVCache:
         self._keys[layer].flatten(0, 2).index_copy_(0, rows, keys.flatten(0, 1))
         self._values[layer].flatten(0, 2).index_copy_(0, rows, values.flatten(0, 1))
 
-    def read(self, layer: int, slot: int, count: int, tokens: int) -> tuple[Tensor, Tensor]:
-        """Views [count, kv_heads, tokens, width] of ``count`` slots from ``slot`` on."""
-        end = slot + count
-        return self._keys[layer][slot:end, :, :tokens], self._values[layer][slot:end, :, :tokens]
-
-    def read_from(self, layer: int, slot: Tensor, count: int, tokens: int) -> tuple[Tensor, Tensor]:
-        """The same for a first slot [] in a tensor, as a recording needs it."""
-        keys = torch.narrow(self._keys[layer], 0, slot, count)
-        values = torch.narrow(self._values[layer], 0, slot, count)
-        return keys[:, :, :tokens], values[:, :, :tokens]
-
-    def gather(self, layer: int, slots: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
-        """Copies of some slots [rows], wherever they are."""
-        keys = self._keys[layer][:, :, :tokens].index_select(0, slots)
-        return keys, self._values[layer][:, :, :tokens].index_select(0, slots)
+    def layer(self, layer: int) -> tuple[Tensor, Tensor]:
+        """All keys and values of a layer, [slots, kv_heads, length, width]."""
+        return self._keys[layer], self._values[layer]
 
     def copy(self, source: int, target: int, tokens: int) -> None:
         """The first tokens of one slot into another."""

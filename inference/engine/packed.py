@@ -20,12 +20,13 @@ from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
 from inference.engine.memory import free_unused, is_out_of_memory
 from inference.engine.packed_step import PackedStep, Span, decode_spans
-from inference.engine.recorded_decode import RecordedDecode
+from inference.engine.recorded_step import RecordedStep
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Choice, Sampler, SamplerRow
 from inference.engine.scheduler import Chunk, Scheduler, StepPlan
 from inference.engine.step_report import StepReport
+from inference.engine.vocabulary import vocabulary_of
 
 OUT_OF_MEMORY = "There is not enough memory to read this chat; make it shorter."
 BAD_LOGITS = "The model's output is not a number."
@@ -39,7 +40,7 @@ class PackedRunner:
         model: PreTrainedModel,
         attention: PackedAttention,
         scheduler: Scheduler,
-        recorded: RecordedDecode | None = None,
+        recorded: RecordedStep | None = None,
     ) -> None:
         self._model: Any = model
         self._device = model.device
@@ -47,8 +48,7 @@ class PackedRunner:
         self._memory: KVCache = attention.memory
         self._scheduler = scheduler
         self._recorded = recorded
-        embedding: Any = model.get_input_embeddings()
-        self._vocabulary: int = embedding.weight.shape[0]
+        self._vocabulary = vocabulary_of(model)
         self._keeps_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._sampler = Sampler(self._memory.slots, self._vocabulary, self._device)
         self._broken: set[str] = set()
@@ -159,28 +159,24 @@ class PackedRunner:
         """Logits [finishing chunks, vocabulary]; None where no chunk ends its prompt."""
         if not plan.chunks:
             return None
-        spans = _spans(plan)
-        packed = self._pack(plan)
+        packed, kept = self._pack(plan), _finishing_rows(plan)
+        step = PackedStep(packed[2], packed[1], _spans(plan))
         try:
-            if self._recorded and not plan.prefill:
-                slots = [chunk.slot.index for chunk in plan.decode]
-                longest = max(span.longest for span in spans)
-                logits = self._recorded.run(packed, slots, len(spans), longest)
-                if logits is not None:
-                    return logits
-            self._attention.step = PackedStep(packed[2], packed[1], spans)
-            return self._forward_eagerly(packed, _finishing_rows(plan))
+            if self._recorded:
+                logits = self._recorded.run(step, packed, kept)
+            else:
+                self._attention.step = step
+                logits = self._forward_eagerly(packed, kept)
+            return logits if kept else None
         finally:
             self._attention.step = None
 
-    def _forward_eagerly(self, packed: Tensor, kept: list[int]) -> Tensor | None:
+    def _forward_eagerly(self, packed: Tensor, kept: list[int]) -> Tensor:
         rows = torch.tensor(kept, dtype=torch.long, device=self._device)
         options: dict[str, Any] = {"logits_to_keep": rows} if self._keeps_rows else {}
         output = self._model(
             input_ids=packed[0:1], position_ids=packed[1:2], use_cache=False, **options
         )
-        if not kept:
-            return None
         logits: Tensor = output.logits[0]
         return logits if self._keeps_rows else logits[rows]
 

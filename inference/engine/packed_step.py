@@ -6,13 +6,13 @@ the order of their slots, then chunks of prompts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from inference.engine.attention_kernels import Extras, attend, attend_whole_prompt
+from inference.engine.attention_kernels import NO_MASK, Extras, View, attend_spans
 from inference.engine.kv_cache import KVCache
 
 # Rows whose lengths differ more than this are not worth one padded call.
@@ -36,9 +36,6 @@ class Span:
     def longest(self) -> int:
         return max(self.lengths)
 
-    def begins_prompt(self, window: int | None) -> bool:
-        return 1 < self.tokens == self.longest and (window is None or self.tokens <= window)
-
 
 def decode_spans(slots: Sequence[int], lengths: Sequence[int]) -> list[Span]:
     """Neighbouring slots of similar length in one call each; ``slots`` in ascending order."""
@@ -58,18 +55,28 @@ def decode_spans(slots: Sequence[int], lengths: Sequence[int]) -> list[Span]:
     return spans
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What ``attend_spans`` needs: the spans' table, and their masks behind each other."""
+
+    table: Tensor
+    masks: Tensor
+
+
 @dataclass
 class PackedStep:
     """What layers have in common is made once for all of them.
 
-    ``slots`` and ``positions`` [tokens] say where each token belongs.
+    ``slots`` and ``positions`` [tokens] say where each token belongs. ``sights`` are made of the
+    spans as layers ask for them, or given; ``attend_by`` is ``attend_spans`` or a recording of it.
     """
 
     slots: Tensor
     positions: Tensor
     spans: list[Span]
+    sights: dict[View, Sight] = field(default_factory=dict)
+    attend_by: Callable[..., Tensor] = attend_spans
     _rows: dict[int, Tensor] = field(default_factory=dict)
-    _masks: dict[tuple[int, int | None], Tensor | None] = field(default_factory=dict)
 
     def rows(self, memory: KVCache, kv_heads: int) -> Tensor:
         """Where the tokens' keys and values are written."""
@@ -79,43 +86,43 @@ class PackedStep:
 
     def attend(self, layer: int, query: Tensor, memory: KVCache, extras: Extras) -> Tensor:
         """query [heads, tokens, width]; returns [tokens, heads, value width]."""
-        parts = [self._attend(layer, query, span, memory, extras) for span in self.spans]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _attend(
-        self, layer: int, query: Tensor, span: Span, memory: KVCache, extras: Extras
-    ) -> Tensor:
-        end = span.first + span.rows * span.tokens
-        heads, _, width = query.shape
-        queries = query[:, span.first : end].reshape(heads, span.rows, span.tokens, width)
-        queries = queries.transpose(0, 1)
-        keys, values = memory.read(layer, span.slot, span.rows, span.longest)
-        if extras.plain and span.begins_prompt(extras.window):
-            out = attend_whole_prompt(queries, keys, values, extras.scaling)
-        else:
-            mask = self._mask(span, extras.window, query.dtype)
-            out = attend(queries, keys, values, mask, extras)
-        return out.transpose(1, 2).flatten(0, 1)
-
-    def _mask(self, span: Span, window: int | None, dtype: torch.dtype) -> Tensor | None:
-        """None where everything may be seen."""
-        key = (span.first, window)
-        if key not in self._masks:
-            self._masks[key] = _span_mask(span, window, dtype, self.slots.device)
-        return self._masks[key]
+        view = extras.view
+        if view not in self.sights:
+            self.sights[view] = sight_of(self.spans, view, query.dtype, query.device)
+        sight = self.sights[view]
+        keys, values = memory.layer(layer)
+        extra = (extras.scaling, extras.softcap, extras.sinks)
+        return self.attend_by(query, keys, values, sight.table, sight.masks, *extra)
 
 
-def _span_mask(
-    span: Span, window: int | None, dtype: torch.dtype, device: torch.device
-) -> Tensor | None:
-    longest = span.longest
-    if window is None or longest <= window:
-        window = None
-        if span.tokens == 1 and min(span.lengths) == longest:
-            return None
+def sight_of(spans: Sequence[Span], view: View, dtype: torch.dtype, device: torch.device) -> Sight:
+    """The table is in the host's memory, as it says how tensors are cut; the masks are not."""
+    table: list[list[int]] = []
+    masks: list[Tensor] = []
+    end = 0
+    for span in spans:
+        at = NO_MASK
+        if _needs_mask(span, view):
+            masks.append(_mask_of(span, view.window, dtype, device))
+            at, end = end, end + masks[-1].numel()
+        table.append([span.first, span.rows, span.tokens, span.slot, span.longest, at])
+    flat = torch.cat(masks) if masks else torch.zeros(0, dtype=dtype, device=device)
+    return Sight(torch.tensor(table), flat)
+
+
+def _needs_mask(span: Span, view: View) -> bool:
+    """None is needed where all is seen, or by a kernel that hides what comes later by itself."""
+    if view.window is not None and span.longest > view.window:
+        return True
+    if span.tokens == 1:
+        return min(span.lengths) < span.longest
+    return not (view.plain and span.tokens == span.longest and span.rows == 1)
+
+
+def _mask_of(span: Span, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
     ends = torch.tensor(span.lengths, device=device)[:, None]
     positions = ends - span.tokens + torch.arange(span.tokens, device=device)
-    return causal_mask(positions, longest, window, dtype)
+    return causal_mask(positions, span.longest, window, dtype).flatten()
 
 
 def causal_mask(positions: Tensor, keys: int, window: int | None, dtype: torch.dtype) -> Tensor:

@@ -12,19 +12,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# How much longer than a step without prefill a step with it may take.
-SLOWDOWN = 1.75
+# How much longer than a step without prefill a step with it should take.
+SLOWDOWN = 2.0
+# Chunks grow by this part of their size while they may, and shrink to half at most at once.
+GROWTH = 0.125
+SHRINKING = 0.5
 # A pause of this many seconds may be made, and the next one only after the second number.
 PAUSE = 0.25
 BETWEEN_PAUSES = 1.0
-# How much a new measurement weighs: machines change speed, and prefill gets dearer with length.
-# What turned out dearer than thought is believed faster, as people wait for it.
+# How much a new measurement weighs, as machines change speed.
 WEIGHT = 0.2
-WEIGHT_OF_DEARER = 0.6
 
 
 class PrefillBudget:
-    """Learns seconds per decode step, and per prompt token in large chunks and in small ones.
+    """Learns the seconds of a decode step and of a prompt token, and feels for the size of chunks.
 
     ``most`` bounds a step's memory and the time until commands are heard; ``least`` makes sure
     that every prompt gets on, however slow the machine.
@@ -42,9 +43,9 @@ class PrefillBudget:
         self._slowdown = slowdown
         self._clock = clock
         self._paused_at = float("-inf")
+        self._chunk = float(least)
         self._step_seconds: float | None = None
-        self._bulk_seconds: float | None = None
-        self._beside_seconds: float | None = None
+        self._token_seconds: float | None = None
 
     def tokens(self, decoding: int, unread: int) -> int:
         """For a step in which ``decoding`` sequences wait for their token, of ``unread`` tokens."""
@@ -53,39 +54,40 @@ class PrefillBudget:
         if self._may_pause_for(unread):
             self._paused_at = self._clock()
             return unread
-        if self._step_seconds is None or self._beside_seconds is None:
-            return self._least
-        spare = (self._slowdown - 1.0) * self._step_seconds
-        fitting = int(spare / max(self._beside_seconds, 1e-9))
-        return max(self._least, min(fitting, self._most))
+        return int(self._chunk)
 
     def record(self, decoding: int, prefilled: int, seconds: float) -> None:
         """Of the step that is over."""
         if not prefilled:
-            self._step_seconds = _blend(self._step_seconds, seconds, WEIGHT)
+            self._step_seconds = _blend(self._step_seconds, seconds)
             return
-        beside = (self._step_seconds or 0.0) if decoding else 0.0
-        spent = max(seconds - beside, 0.0) / prefilled
         if self._is_bulk(prefilled):
-            self._bulk_seconds = _learn(self._bulk_seconds, spent)
-        if decoding and self._step_seconds is not None:
-            self._beside_seconds = _learn(self._beside_seconds, spent)
+            beside = (self._step_seconds or 0.0) if decoding else 0.0
+            spent = max(seconds - beside, 0.0) / prefilled
+            self._token_seconds = _blend(self._token_seconds, spent)
+        if decoding and self._step_seconds is not None and prefilled <= self._chunk:
+            self._feel(prefilled, seconds / (self._slowdown * self._step_seconds))
+
+    def _feel(self, prefilled: int, share: float) -> None:
+        """``share`` of the time that a step with a chunk should take.
+
+        No model of what a chunk costs: that depends on the length of the prompt before it, too.
+        """
+        if share > 1.0:
+            self._chunk = max(self._least, self._chunk * max(SHRINKING, 1.0 / share))
+        elif prefilled == int(self._chunk):
+            self._chunk = min(self._most, self._chunk + max(1.0, GROWTH * self._chunk))
 
     def _may_pause_for(self, unread: int) -> bool:
-        if self._bulk_seconds is None or not 0 < unread <= self._most:
+        if self._token_seconds is None or not 0 < unread <= self._most:
             return False
         rested = self._clock() - self._paused_at >= BETWEEN_PAUSES
-        return rested and unread * self._bulk_seconds <= PAUSE
+        return rested and unread * self._token_seconds <= PAUSE
 
     def _is_bulk(self, prefilled: int) -> bool:
         """Chunks of this size cost per token what larger ones do."""
         return prefilled >= max(self._most // 16, self._least + 1)
 
 
-def _learn(old: float | None, new: float) -> float:
-    dearer = old is not None and new > old
-    return _blend(old, new, WEIGHT_OF_DEARER if dearer else WEIGHT)
-
-
-def _blend(old: float | None, new: float, weight: float) -> float:
-    return new if old is None else old + weight * (new - old)
+def _blend(old: float | None, new: float) -> float:
+    return new if old is None else old + WEIGHT * (new - old)

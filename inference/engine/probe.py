@@ -20,6 +20,7 @@ from inference.engine.requests import EngineRequest
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.scheduler import Scheduler
 from inference.engine.slots import SlotTable
+from inference.engine.vocabulary import vocabulary_of
 
 RECORDER = "chatsite_recorder"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
@@ -90,13 +91,6 @@ def plain_logits(model: PreTrainedModel, token_ids: list[int], last: int) -> Ten
         inputs = torch.tensor([token_ids], device=model.device)
         logits: Tensor = called(input_ids=inputs, use_cache=False).logits
         return logits[0, -last:].float()
-
-
-def vocabulary_of(model: PreTrainedModel) -> int:
-    """How many token ids the model takes: other ids would index past its embedding."""
-    embedding: Any = model.get_input_embeddings()
-    size: int = embedding.weight.shape[0]
-    return size
 
 
 def probe_prompts(vocabulary: int) -> list[list[int]]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.engine.prefill_budget import BETWEEN_PAUSES, PAUSE, PrefillBudget
+from inference.engine.prefill_budget import (
+    BETWEEN_PAUSES,
+    GROWTH,
+    PAUSE,
+    SHRINKING,
+    PrefillBudget,
+)
 
 
 class Clock:
@@ -71,19 +77,40 @@ def test_it_settles_where_a_step_is_as_long_as_it_may_be(costs: list[float], dec
     for cost in [*costs, *[costs[-1]] * 80]:
         tokens = budget.tokens(3, 10_000)
         assert 4 <= tokens <= 512
-        # Alike for large and small chunks here.
         budget.record(3, tokens, decode + cost * tokens)
-    ideal = decode / costs[-1]
-    settled = budget.tokens(3, 10_000)
-    assert abs(settled - min(512, max(4, ideal))) <= 1 + ideal / 20
+    ideal = min(512, max(4, decode / costs[-1]))
+    for _ in range(20):
+        tokens = budget.tokens(3, 10_000)
+        assert 0.8 * ideal - 1 <= tokens <= (1 + GROWTH) * ideal + 1
+        budget.record(3, tokens, decode + costs[-1] * tokens)
 
 
-def test_what_turns_out_dearer_is_believed_sooner_than_what_is_cheaper() -> None:
+def test_what_every_chunk_costs_whatever_its_size_does_not_keep_chunks_small() -> None:
+    """Reading the memory of a long prompt takes the same time for one new token and for many."""
+    budget, _ = a_budget(slowdown=2.0)
+    budget.record(3, 0, 0.010)
+    for _ in range(80):
+        tokens = budget.tokens(3, 10_000)
+        budget.record(3, tokens, 0.010 + 0.008 + 0.0001 * tokens)
+    assert 16 <= budget.tokens(3, 10_000) <= 23
+
+
+def test_chunks_shrink_at_once_and_grow_step_by_step() -> None:
+    budget, _ = a_budget(slowdown=2.0)
+    budget.record(3, 0, 0.01)
+    for _ in range(60):
+        budget.record(3, budget.tokens(3, 10_000), 0.012)
+    large = budget.tokens(3, 10_000)
+    budget.record(3, large, 0.1)
+    small = budget.tokens(3, 10_000)
+    assert small <= large * SHRINKING + 1
+    budget.record(3, small, 0.012)
+    assert small < budget.tokens(3, 10_000) <= small * (1 + GROWTH) + 1
+
+
+def test_a_pause_says_nothing_of_chunks() -> None:
     budget, _ = a_budget()
-    budget.record(3, 0, 0.02)
-    budget.record(3, 10, 0.03)
-    before = budget.tokens(3, 10_000)
-    budget.record(3, 10, 0.12)
-    assert budget.tokens(3, 10_000) < before / 3
-    budget.record(3, 10, 0.03)
-    assert budget.tokens(3, 10_000) < before / 2
+    budget.record(0, 512, 0.1)
+    budget.record(3, 0, 0.01)
+    budget.record(3, budget.tokens(3, 300), 0.06)
+    assert budget.tokens(3, 10_000) == 4
