@@ -15,6 +15,7 @@ from transformers import AttentionInterface
 
 from inference.engine.attention_kernels import Extras, View
 from inference.engine.kv_cache import KVCache
+from inference.engine.packed_step import PackedStep, Span
 
 _serial = count(1)
 
@@ -31,15 +32,22 @@ class Step(Protocol):
         ...
 
 
+class MakeStep(Protocol):
+    def __call__(self, slots: Tensor, positions: Tensor, spans: list[Span]) -> Step:
+        """Of slots and positions [tokens]."""
+        ...
+
+
 class PackedAttention:
     """Registered with transformers under a name of its own; ``close`` takes the name back.
 
-    ``views`` are what layers asked for so far.
+    ``make_step`` says how tokens look at the memory. ``views`` are what layers asked for so far.
     """
 
-    def __init__(self, memory: KVCache) -> None:
+    def __init__(self, memory: KVCache, make_step: MakeStep = PackedStep) -> None:
         self.name = f"chatsite_packed_{next(_serial)}"
         self.memory = memory
+        self.make_step = make_step
         self.step: Step | None = None
         self.views: set[View] = set()
         interface: Any = AttentionInterface

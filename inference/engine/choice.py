@@ -9,18 +9,20 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from inference.engine import probe
-from inference.engine.attention import PackedAttention
+from inference.engine import probe, varlen
+from inference.engine.attention import MakeStep, PackedAttention
 from inference.engine.cpu_linear import pack_linears
 from inference.engine.errors import LoadError, UnsupportedModel
 from inference.engine.interleaved import InterleavedRunner
-from inference.engine.kv_cache import KVCache, bytes_per_token
+from inference.engine.kv_cache import KVCache, LayerShape, bytes_per_token
 from inference.engine.memory import free_bytes, plan_slots
 from inference.engine.packed import PackedRunner
+from inference.engine.packed_step import PackedStep
 from inference.engine.prefill_budget import PrefillBudget
 from inference.engine.recorded_step import record_step
 from inference.engine.scheduler import Scheduler
 from inference.engine.slots import SlotTable
+from inference.engine.varlen import TokenMajorCache, VarlenStep
 
 logger = logging.getLogger(__name__)
 
@@ -90,21 +92,16 @@ def _pack_linears(model: PreTrainedModel, reference: list[torch.Tensor]) -> None
 def _packed(model: PreTrainedModel, reference: list[torch.Tensor], wanted: _Wanted) -> Chosen:
     probe.check_declared(model)
     shapes, dtype = probe.attention_shapes(model)
-    before = model.config._attn_implementation
-    attention = PackedAttention(probe.probe_memory(shapes, dtype, model.device))
-    try:
-        model.set_attn_implementation(attention.name)
-        _check_parity(model, attention, reference)
-        device: Any = model.device
-        token_bytes = bytes_per_token(shapes, dtype)
-        plan = plan_slots(
-            token_bytes, free_bytes(device), wanted.slots, wanted.length, fixed=wanted.fixed_length
-        )
-        attention.memory = KVCache(shapes, plan.slots, plan.length, dtype, device)
-    except BaseException:
-        attention.close()
-        model.set_attn_implementation(before)
-        raise
+    attention = _proven_attention(model, shapes, dtype, reference)
+    device: Any = model.device
+    plan = plan_slots(
+        bytes_per_token(shapes, dtype),
+        free_bytes(device),
+        wanted.slots,
+        wanted.length,
+        fixed=wanted.fixed_length,
+    )
+    attention.memory = type(attention.memory)(shapes, plan.slots, plan.length, dtype, device)
     most, least = PREFILL.get(device.type, PREFILL["cpu"])
     most = min(most, wanted.most_prefill or most)
     scheduler = Scheduler(SlotTable(plan.slots), PrefillBudget(most, min(least, most)))
@@ -112,9 +109,36 @@ def _packed(model: PreTrainedModel, reference: list[torch.Tensor], wanted: _Want
     return Chosen(runner, "packed", plan.slots, plan.length)
 
 
+def _proven_attention(
+    model: PreTrainedModel,
+    shapes: dict[int, LayerShape],
+    dtype: torch.dtype,
+    reference: list[torch.Tensor],
+) -> PackedAttention:
+    """The first that answers as the model by itself, now in the model; else UnsupportedModel."""
+    device: Any = model.device
+    ways: list[tuple[type[KVCache], MakeStep]] = [(KVCache, PackedStep)]
+    if varlen.is_usable(shapes, dtype, device):
+        ways.insert(0, (TokenMajorCache, VarlenStep))
+    before = model.config._attn_implementation
+    refused = UnsupportedModel("There is no attention for it.")
+    for cache, make_step in ways:
+        attention = PackedAttention(probe.probe_memory(shapes, dtype, device, cache), make_step)
+        try:
+            _check_parity(model, attention, reference)
+            return attention
+        except UnsupportedModel as error:
+            logger.info("Not with %s: %s", cache.__name__, error)
+            refused = error
+            attention.close()
+            model.set_attn_implementation(before)
+    raise refused
+
+
 def _check_parity(
     model: PreTrainedModel, attention: PackedAttention, reference: list[torch.Tensor]
 ) -> None:
+    model.set_attn_implementation(attention.name)
     try:
         logits = probe.packed_logits(model, attention)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:

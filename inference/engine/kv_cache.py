@@ -46,16 +46,17 @@ class KVCache:
         self.slots = slots
         self.length = length
         self.dtype = dtype
+        self.device = device
+        self._keys = {i: self._room(s.kv_heads, s.key_width) for i, s in shapes.items()}
+        self._values = {i: self._room(s.kv_heads, s.value_width) for i, s in shapes.items()}
 
-        def room(heads: int, width: int) -> Tensor:
-            # Zeros, never empty: what lies beyond a row's end is masked, but 0 * NaN is NaN.
-            return torch.zeros(slots, heads, length, width, dtype=dtype, device=device)
-
-        self._keys = {i: room(s.kv_heads, s.key_width) for i, s in shapes.items()}
-        self._values = {i: room(s.kv_heads, s.value_width) for i, s in shapes.items()}
+    def _room(self, heads: int, width: int) -> Tensor:
+        # Zeros, never empty: what lies beyond a row's end is masked, but 0 * NaN is NaN.
+        shape = (self.slots, heads, self.length, width)
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     def rows(self, slots: Tensor, positions: Tensor, kv_heads: int) -> Tensor:
-        """Where tokens are written, [kv_heads * tokens], for slots and positions [tokens]."""
+        """Where tokens are written, for slots and positions [tokens]; only ``write`` reads it."""
         heads = torch.arange(kv_heads, device=slots.device)[:, None]
         return ((slots * kv_heads + heads) * self.length + positions).flatten()
 

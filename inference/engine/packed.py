@@ -19,7 +19,7 @@ from inference.engine.attention import PackedAttention
 from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
 from inference.engine.memory import free_unused, is_out_of_memory
-from inference.engine.packed_step import PackedStep, Span, decode_spans
+from inference.engine.packed_step import Span, decode_spans
 from inference.engine.recorded_step import RecordedStep
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
@@ -159,13 +159,12 @@ class PackedRunner:
         """Logits [finishing chunks, vocabulary]; None where no chunk ends its prompt."""
         if not plan.chunks:
             return None
-        packed, kept = self._pack(plan), _finishing_rows(plan)
-        step = PackedStep(packed[2], packed[1], _spans(plan))
+        packed, kept, spans = self._pack(plan), _finishing_rows(plan), _spans(plan)
         try:
             if self._recorded:
-                logits = self._recorded.run(step, packed, kept)
+                logits = self._recorded.run(spans, packed, kept)
             else:
-                self._attention.step = step
+                self._attention.step = self._attention.make_step(packed[2], packed[1], spans)
                 logits = self._forward_eagerly(packed, kept)
             return logits if kept else None
         finally:
@@ -208,7 +207,7 @@ def _spans(plan: StepPlan) -> list[Span]:
         [chunk.slot.index for chunk in plan.decode], [chunk.start + 1 for chunk in plan.decode]
     )
     first = len(plan.decode)
-    for chunk in plan.prefill:
+    for chunk in plan.chunks[first:]:
         spans.append(Span(first, 1, chunk.count, chunk.slot.index, [chunk.start + chunk.count]))
         first += chunk.count
     return spans

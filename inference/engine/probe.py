@@ -145,6 +145,11 @@ def agree(reference: list[Tensor], logits: list[Tensor], dtype: torch.dtype) -> 
     return bool(errors.median() <= limit and errors.max() <= max(0.5, limit))
 
 
-def probe_memory(shapes: dict[int, LayerShape], dtype: torch.dtype, device: Any) -> KVCache:
+def probe_memory(
+    shapes: dict[int, LayerShape],
+    dtype: torch.dtype,
+    device: Any,
+    kind: type[KVCache] = KVCache,
+) -> KVCache:
     """Just enough for the probe's two sequences."""
-    return KVCache(shapes, len(PROBE_LENGTHS), max(PROBE_LENGTHS) + 1, dtype, device)
+    return kind(shapes, len(PROBE_LENGTHS), max(PROBE_LENGTHS) + 1, dtype, device)

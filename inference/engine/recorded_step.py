@@ -45,8 +45,8 @@ class Trial:
         ends = [*self.decode.values(), *(start + count for _, start, count in self.chunks)]
         return max(slots) < memory.slots and max(ends) <= memory.length
 
-    def step(self, vocabulary: int) -> tuple[PackedStep, Tensor]:
-        """Also token ids, positions and slots [3, tokens]."""
+    def step(self, vocabulary: int) -> tuple[list[Span], Tensor]:
+        """Its spans, and token ids, positions and slots [3, tokens]."""
         positions, slots = [length - 1 for length in self.decode.values()], [*self.decode]
         spans = decode_spans(slots, [*self.decode.values()])
         for slot, start, count in self.chunks:
@@ -54,8 +54,7 @@ class Trial:
             positions += range(start, start + count)
             slots += [slot] * count
         ids = [(7 + 11 * at) % vocabulary for at in range(len(slots))]
-        packed = torch.tensor([ids, positions, slots])
-        return PackedStep(packed[2], packed[1], spans), packed
+        return spans, torch.tensor([ids, positions, slots])
 
 
 # Only its kinds of calls matter, so that it may sit in one slot.
@@ -96,16 +95,16 @@ class RecordedStep:
         self._device = torch.device("cpu")
         self._views = sorted(attention.views, key=lambda view: view.window or 0)
         forward = _Forward(model, attention, self._views)
-        step, packed = EXAMPLE.step(vocabulary_of(model))
-        self._recording = _record(forward, self._inputs(step, packed, [0, 2]))
+        spans, packed = EXAMPLE.step(vocabulary_of(model))
+        self._recording = _record(forward, self._inputs(spans, packed, [0, 2]))
 
-    def run(self, step: PackedStep, packed: Tensor, kept: Sequence[int]) -> Tensor:
+    def run(self, spans: list[Span], packed: Tensor, kept: Sequence[int]) -> Tensor:
         """Logits [kept, vocabulary] for token ids, positions and slots [3, tokens]."""
-        logits: Tensor = self._recording(*self._inputs(step, packed, kept))
+        logits: Tensor = self._recording(*self._inputs(spans, packed, kept))
         return logits
 
-    def _inputs(self, step: PackedStep, packed: Tensor, kept: Sequence[int]) -> tuple[Tensor, ...]:
-        sights = [sight_of(step.spans, view, self._dtype, self._device) for view in self._views]
+    def _inputs(self, spans: list[Span], packed: Tensor, kept: Sequence[int]) -> tuple[Tensor, ...]:
+        sights = [sight_of(spans, view, self._dtype, self._device) for view in self._views]
         parts = [part for sight in sights for part in (sight.table, sight.masks)]
         return (packed, torch.tensor(kept, dtype=torch.long), *parts)
 
@@ -150,10 +149,10 @@ def record_step(model: PreTrainedModel, attention: PackedAttention) -> RecordedS
 def _answers_alike(
     recorded: RecordedStep, model: PreTrainedModel, attention: PackedAttention, trial: Trial
 ) -> bool:
-    step, packed = trial.step(vocabulary_of(model))
+    spans, packed = trial.step(vocabulary_of(model))
     called = cast(Any, model)
     with torch.inference_mode():
-        attention.step = step
+        attention.step = PackedStep(packed[2], packed[1], spans)
         known = called(input_ids=packed[0:1], position_ids=packed[1:2], use_cache=False).logits[0]
-        logits = recorded.run(step, packed, range(packed.shape[1]))
+        logits = recorded.run(spans, packed, range(packed.shape[1]))
     return torch.allclose(logits.float(), known.float(), rtol=1e-2, atol=1e-3)

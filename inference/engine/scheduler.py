@@ -84,7 +84,8 @@ class Admission:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """``decode`` are chunks of one token, in the order of their slots."""
+    """``decode`` are chunks of one token, in the order of their slots; ``prefill`` in order of
+    arrival."""
 
     decode: list[Chunk]
     prefill: list[Chunk]
@@ -93,7 +94,8 @@ class StepPlan:
 
     @property
     def chunks(self) -> list[Chunk]:
-        return [*self.decode, *self.prefill]
+        """As they lie in the step: both kinds in the order of their slots."""
+        return [*self.decode, *sorted(self.prefill, key=lambda chunk: chunk.slot.index)]
 
     @property
     def prefill_tokens(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from inference.engine import recorded_step
 from inference.engine.choice import choose_runner
 from inference.engine.packed import PackedRunner
+from inference.engine.packed_step import PackedStep
 from inference.engine.recorded_step import Trial
 from tests.engine.models import VOCABULARY, a_model
 
@@ -45,11 +46,11 @@ def test_any_step_is_answered_as_by_the_modules(family: str) -> None:
     random = Random(family)
     for _ in range(12):
         trial = a_random_step(random, 6)
-        step, packed = trial.step(VOCABULARY)
+        spans, packed = trial.step(VOCABULARY)
         kept = sorted(random.sample(range(packed.shape[1]), random.randint(0, packed.shape[1])))
         with torch.inference_mode():
-            recorded = runner._recorded.run(step, packed, kept)
-            runner._attention.step = trial.step(VOCABULARY)[0]
+            recorded = runner._recorded.run(spans, packed, kept)
+            runner._attention.step = PackedStep(packed[2], packed[1], spans)
             known = runner._forward_eagerly(packed, kept)
         torch.testing.assert_close(recorded, known, rtol=1e-4, atol=1e-4)
 
@@ -66,8 +67,8 @@ def test_one_slot_is_enough() -> None:
 def test_a_recording_that_answers_differently_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     run = recorded_step.RecordedStep.run
 
-    def wrong(self: Any, step: Any, packed: Any, kept: Any) -> Any:
-        return run(self, step, packed, kept) + 0.1
+    def wrong(self: Any, spans: Any, packed: Any, kept: Any) -> Any:
+        return run(self, spans, packed, kept) + 0.1
 
     monkeypatch.setattr(recorded_step.RecordedStep, "run", wrong)
     assert a_runner(a_model("llama"))._recorded is None
