@@ -66,6 +66,8 @@ def _situations(model: PreTrainedModel, options: dict[str, Any], say: Say) -> di
     vocabulary = vocabulary_of(model)
     found: dict[str, Any] = {}
     if long:
+        # A warm-up: the first steps of a process are compiled while they run.
+        prefill_stall(chosen.runner, length, vocabulary, running=RUNNING, long_prompt=long // 4)
         stalls = [
             prefill_stall(chosen.runner, length, vocabulary, running=RUNNING, long_prompt=long)
             for _ in range(REPEATS)
