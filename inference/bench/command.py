@@ -13,8 +13,9 @@ from inference.bench import report
 from inference.bench.engine_bench import Plan, engine_contender, measure
 from inference.bench.shapes import a_model
 from inference.bench.situations import prefill_stall, second_turn
-from inference.engine.loader import choose_device, choose_dtype
-from inference.engine.vocabulary import vocabulary_of
+from inference.engine.errors import LoadError
+from inference.engine.loader import choose_device, choose_dtype, context_length
+from inference.engine.model_facts import vocabulary_of
 
 Say = Callable[[str], None]
 RUNNING = 8
@@ -32,6 +33,9 @@ def run_engine_bench(options: dict[str, Any], say: Say) -> dict[str, Any]:
         options["second_turn"] or 0,
     )
     model = a_model(options["model"], dtype, device, max(context, 1024), options["seed"])
+    own_length = context_length(model.config, None)
+    if own_length < context // 2:
+        raise LoadError(f"This model's context is {own_length} tokens; measure with less.")
     found: dict[str, Any] = {
         "model": options["model"],
         "environment": report.environment(options["threads"], str(dtype), str(device)),
@@ -62,7 +66,8 @@ def _peers(model: PreTrainedModel, options: dict[str, Any], say: Say) -> dict[st
 def _situations(model: PreTrainedModel, options: dict[str, Any], say: Say) -> dict[str, Any]:
     long, prompt = options["prefill_stall"], options["second_turn"]
     length = 2 * max(long or 0, prompt or 0)
-    chosen = engine_contender("own", model, RUNNING + 1, length, "auto")
+    attention = model.config._attn_implementation
+    chosen = engine_contender("own", model, attention, RUNNING + 1, length, "auto")
     vocabulary = vocabulary_of(model)
     found: dict[str, Any] = {}
     if long:

@@ -20,8 +20,8 @@ from inference.bench.peers import Contender, ContinuousBatching, OneByOne, Stati
 from inference.bench.trace import Figures, Trace, middle
 from inference.engine.choice import choose_runner
 from inference.engine.kv_cache import bytes_per_token
+from inference.engine.model_facts import vocabulary_of
 from inference.engine.probe import attention_shapes
-from inference.engine.vocabulary import vocabulary_of
 
 PEERS = ("own", "generate", "static", "continuous", "interleaved")
 
@@ -83,9 +83,9 @@ def _contenders(model: PreTrainedModel, attention: str, plan: Plan) -> Iterator[
     for name in plan.peers:
         match name:
             case "own":
-                yield engine_contender("own", model, most, length, "auto")
+                yield engine_contender("own", model, attention, most, length, "auto")
             case "interleaved":
-                yield engine_contender("interleaved", model, most, length, "interleaved")
+                yield engine_contender("interleaved", model, attention, most, length, "interleaved")
             case "generate":
                 yield OneByOne(model, attention)
             case "static":
@@ -95,10 +95,11 @@ def _contenders(model: PreTrainedModel, attention: str, plan: Plan) -> Iterator[
 
 
 def engine_contender(
-    name: str, model: PreTrainedModel, slots: int, length: int, kind: str
+    name: str, model: PreTrainedModel, attention: str, slots: int, length: int, kind: str
 ) -> EngineContender:
     """On a copy where the runner lays out the weights anew: peers keep the model as it is."""
     own: Any = deepcopy(model) if model.device.type == "cpu" else model
+    own.set_attn_implementation(attention)  # another contender may have left its own there
     chosen = choose_runner(own, slots=slots, max_model_len=length, fixed_length=True, kind=kind)
     return EngineContender(name, chosen.runner, chosen.max_model_len, own)
 

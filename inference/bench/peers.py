@@ -30,6 +30,8 @@ class _Times(LogitsProcessor):
         self.times: list[float] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if scores.device.type == "cuda":
+            torch.cuda.synchronize(scores.device)
         self.times.append(perf_counter())
         return scores
 

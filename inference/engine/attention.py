@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from inference.engine.attention_kernels import Extras, View
+from inference.engine.errors import UnsupportedModel
 from inference.engine.kv_cache import KVCache
 from inference.engine.packed_step import PackedStep, Span
 
@@ -73,6 +74,8 @@ class PackedAttention:
         step = self.step
         if step is None:
             raise RuntimeError("Attention outside of a step.")
+        if attention_mask is not None:
+            raise UnsupportedModel("It makes attention masks of its own.")
         layer: int = module.layer_idx
         shape = self.memory.shapes[layer]
         extras = Extras.of(shape.key_width**-0.5 if scaling is None else scaling, options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from inference.engine.cpu_linear import pack_linears
 from inference.engine.errors import LoadError, UnsupportedModel
 from inference.engine.interleaved import InterleavedRunner
 from inference.engine.kv_cache import KVCache, LayerShape, bytes_per_token
-from inference.engine.memory import free_bytes, plan_slots
+from inference.engine.memory import free_bytes, is_out_of_memory, plan_slots
 from inference.engine.packed import PackedRunner
 from inference.engine.packed_step import PackedStep
 from inference.engine.prefill_budget import PrefillBudget
@@ -90,8 +92,9 @@ def _pack_linears(model: PreTrainedModel, reference: list[torch.Tensor]) -> None
 
 
 def _packed(model: PreTrainedModel, reference: list[torch.Tensor], wanted: _Wanted) -> Chosen:
-    probe.check_declared(model)
-    shapes, dtype = probe.attention_shapes(model)
+    probe.check_declared(model, wanted.length)
+    with _as_unsupported("Its attention cannot be looked at"):
+        shapes, dtype = probe.attention_shapes(model)
     attention = _proven_attention(model, shapes, dtype, reference)
     device: Any = model.device
     plan = plan_slots(
@@ -128,7 +131,7 @@ def _proven_attention(
             _check_parity(model, attention, reference)
             return attention
         except UnsupportedModel as error:
-            logger.info("Not with %s: %s", cache.__name__, error)
+            logger.warning("Not with %s: %s", cache.__name__, error)
             refused = error
             attention.close()
             model.set_attn_implementation(before)
@@ -139,9 +142,20 @@ def _check_parity(
     model: PreTrainedModel, attention: PackedAttention, reference: list[torch.Tensor]
 ) -> None:
     model.set_attn_implementation(attention.name)
-    try:
+    with _as_unsupported("It does not run packed"):
         logits = probe.packed_logits(model, attention)
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise UnsupportedModel(f"It does not run packed: {error}") from error
     if not probe.agree(reference, logits, model.dtype):
         raise UnsupportedModel("Packed, it answers differently from the model by itself.")
+
+
+@contextmanager
+def _as_unsupported(what: str) -> Iterator[None]:
+    """A model's own code may raise anything when it is run in a way it does not expect."""
+    try:
+        yield
+    except UnsupportedModel:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise LoadError("There is not enough memory to try this model out.") from error
+        raise UnsupportedModel(f"{what}: {type(error).__name__}: {error}") from error

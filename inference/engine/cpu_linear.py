@@ -7,7 +7,6 @@ same input (queries, keys and values; gate and up) become one product.
 """
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from inference.engine.torch_script import in_torch_script
+
 # Rows of a decode step that the layout is chosen for; prompts of hundreds were as fast with it.
 ROWS_HINT = 16
 TRIAL_ROWS = (1, 16)
@@ -23,7 +24,7 @@ TRIAL_SECONDS = 0.002
 
 
 class _Product(nn.Module):
-    """The product itself, in TorchScript: a recorder of decode steps takes it as it is.
+    """The product itself, in TorchScript: a recorded step takes it as it is.
 
     The weight is in a list, as its layout is opaque to everything that would look at it.
     """
@@ -53,20 +54,12 @@ class PackedLinear(nn.Module):
         biases = [layer.bias for layer in layers if layer.bias is not None]
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
         bias = torch.cat([bias.detach() for bias in biases]) if biases else None
-        self.product = _in_torch_script(_Product(packed, bias))
+        self.product = in_torch_script(_Product(packed, bias))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """[..., in] to [..., sum of widths]."""
         out: Tensor = self.product(hidden)
         return out
-
-
-def _in_torch_script(module: nn.Module) -> nn.Module:
-    with warnings.catch_warnings():
-        # torch 2.13 would have torch.compile instead, which needs a compiler on the machine.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        scripted: nn.Module = torch.jit.script(module)
-        return scripted
 
 
 class _Shared:
@@ -94,7 +87,7 @@ class SharedColumns(nn.Module):
         super().__init__()
         self._shared = shared
         self._index = index
-        # In the tree of modules, so that the recorder of decode steps finds the weight.
+        # In the tree of modules, so that the recorder of steps finds the weight.
         self.product = shared.linear
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -108,19 +101,50 @@ def pack_linears(model: PreTrainedModel, run: Callable[[], object]) -> int:
     """
     if not torch.backends.mkldnn.is_available():
         return 0
-    groups = _groups_of_one_input(model, run)
     parents = {id(child): (parent, name) for parent, name, child in _linears(model)}
+    if not _are_only_called(parents, run):
+        return 0
+    groups = _groups_of_one_input(model, run)
     gains: dict[tuple[int, int, int], bool] = {}
     packed = 0
     with torch.inference_mode():
-        for group in groups:
+        while groups:  # emptied on the way: the old weights must not stay beside the new ones
+            group = groups.pop()
             shape = (group[0].in_features, sum(one.out_features for one in group), len(group))
             if shape not in gains:
                 gains[shape] = _gains(group)
             if gains[shape]:
                 _replace(group, parents)
                 packed += len(group)
+            del group
     return packed
+
+
+class _Bare(nn.Module):
+    """A layer that can be called and nothing else, as its replacement can."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self._call = [layer]  # in a list, so that its weights are not this module's
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        out: Tensor = self._call[0](hidden)
+        return out
+
+
+def _are_only_called(parents: dict[int, tuple[nn.Module, str]], run: Callable[[], object]) -> bool:
+    """False for a model that reads the weights of its Linear layers itself (Mamba does)."""
+    layers = [(parent, name, getattr(parent, name)) for parent, name in parents.values()]
+    try:
+        for parent, name, layer in layers:
+            setattr(parent, name, _Bare(layer))
+        run()
+    except AttributeError:
+        return False
+    finally:
+        for parent, name, layer in layers:
+            setattr(parent, name, layer)
+    return True
 
 
 def _linears(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
@@ -172,14 +196,29 @@ def _alike(one: nn.Linear, other: nn.Linear) -> bool:
 
 
 def _gains(group: list[nn.Linear]) -> bool:
-    """True where the packed product is faster here, for one row and for a full batch together."""
-    packed = PackedLinear(group)
+    """True where the packed product is faster here, for one row and for a full batch together.
+
+    False as well where this CPU cannot do it, or not rightly.
+    """
     plain_s = packed_s = 0.0
-    for rows in TRIAL_ROWS:
-        hidden = torch.zeros(1, rows, group[0].in_features, dtype=group[0].weight.dtype)
-        plain_s += _seconds(partial(_one_by_one, group, hidden))
-        packed_s += _seconds(partial(packed, hidden))
+    try:
+        packed = PackedLinear(group)
+        for rows in TRIAL_ROWS:
+            hidden = torch.ones(1, rows, group[0].in_features, dtype=group[0].weight.dtype)
+            hidden[..., ::2] = -0.5
+            if not _agree(packed(hidden), torch.cat([layer(hidden) for layer in group], dim=-1)):
+                return False
+            plain_s += _seconds(partial(_one_by_one, group, hidden))
+            packed_s += _seconds(partial(packed, hidden))
+    except RuntimeError:
+        return False
     return packed_s < plain_s
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    """Within the rounding of their dtype; each sums up the same products in its own order."""
+    error = (one.float() - other.float()).norm()
+    return bool(error <= 0.02 * other.float().norm() + 1e-6)
 
 
 def _one_by_one(group: list[nn.Linear], hidden: Tensor) -> None:

@@ -17,12 +17,12 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.generation.configuration_utils import GenerationMode
 
+from inference.engine.model_facts import vocabulary_of
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Sampler, SamplerRow
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.step_report import StepReport
-from inference.engine.vocabulary import vocabulary_of
 
 
 class _Sequence:

@@ -74,7 +74,7 @@ class KVCache:
         for memory in (*self._keys.values(), *self._values.values()):
             memory[target, :, :tokens] = memory[source, :, :tokens]
 
-    def clear(self, slot: int) -> None:
+    def clear(self, slot: int, tokens: int) -> None:
         """After a sequence with numbers that are none: they must not reach the slot's next one."""
         for memory in (*self._keys.values(), *self._values.values()):
-            memory[slot].zero_()
+            memory[slot, :, :tokens].zero_()

@@ -26,6 +26,8 @@ from inference.engine.weights import find_weights
 
 # A step of the interleaved runner reads whole prompts, of several requests one after the other.
 HANG_SECONDS = {"packed": 120.0, "interleaved": 600.0}
+# Enough for the engine to know how long a step takes once everything is compiled.
+WARM_UP_STEPS = 8
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Where a model's config names no limit (Mamba has none): enough for a long chat.
 UNLIMITED_CONTEXT = 8192
@@ -125,7 +127,7 @@ def eos_token_ids(model: PreTrainedModel) -> frozenset[int]:
 
 
 def warm_up(runner: Runner) -> None:
-    """Two tokens of a throw-away request with every sampling path on: the first user waits less.
+    """Some tokens of a throw-away request, sampled in most ways: the first user waits less.
 
     Also proves that the model runs at all before anybody is told that it is ready.
     """
@@ -133,7 +135,7 @@ def warm_up(runner: Runner) -> None:
         temperature=1.0, top_k=2, top_p=0.9, min_p=0.01, repetition_penalty=1.1, seed=0
     )
     runner.add(EngineRequest("warm-up", [0, 0], params))
-    for _ in range(2):
+    for _ in range(WARM_UP_STEPS):
         for result in runner.step():
             if isinstance(result, Fault):
                 raise LoadError(f"The model does not run: {result.detail}")

@@ -2,13 +2,13 @@
 
 The scheduler says what a step computes; this packs it into one row of tokens, runs the model
 over the slots' memory and samples. For every model whose layers call attention by transformers'
-interface; the loader proves that before it chooses this runner.
+interface; ``choice`` has that proven before it takes this runner.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,17 +19,28 @@ from inference.engine.attention import PackedAttention
 from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
 from inference.engine.memory import free_unused, is_out_of_memory
+from inference.engine.model_facts import keeps_rows, vocabulary_of
 from inference.engine.packed_step import Span, decode_spans
 from inference.engine.recorded_step import RecordedStep
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
 from inference.engine.sampler import Choice, Sampler, SamplerRow
-from inference.engine.scheduler import Chunk, Scheduler, StepPlan
+from inference.engine.scheduler import Admission, Chunk, Scheduler, StepPlan
 from inference.engine.step_report import StepReport
-from inference.engine.vocabulary import vocabulary_of
 
 OUT_OF_MEMORY = "There is not enough memory to read this chat; make it shorter."
 BAD_LOGITS = "The model's output is not a number."
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """The step as it was computed at last; ``admitted`` in all of its tries."""
+
+    plan: StepPlan
+    logits: Tensor | None
+    admitted: list[Admission]
+    plan_s: float
+    forward_s: float
 
 
 class PackedRunner:
@@ -49,9 +60,10 @@ class PackedRunner:
         self._scheduler = scheduler
         self._recorded = recorded
         self._vocabulary = vocabulary_of(model)
-        self._keeps_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._keeps_rows = keeps_rows(model)
         self._sampler = Sampler(self._memory.slots, self._vocabulary, self._device)
-        self._broken: set[str] = set()
+        # Whose logits were numbers; only what these have in memory is safe for others.
+        self._sound: set[str] = set()
         self._report = StepReport()
 
     # --- The loop's side -----------------------------------------------------------------------
@@ -64,13 +76,14 @@ class PackedRunner:
         self._scheduler.add(request)
 
     def remove(self, request_id: str) -> None:
-        broken = request_id in self._broken
-        slot = self._scheduler.remove(request_id, keep=not broken)
-        if slot is not None:
-            self._sampler.release(slot.index)
-            if broken:
-                self._memory.clear(slot.index)
-        self._broken.discard(request_id)
+        sound = request_id in self._sound
+        self._sound.discard(request_id)
+        removed = self._scheduler.remove(request_id, keep=sound)
+        if removed is None:
+            return
+        self._sampler.release(removed.slot.index)
+        if not sound:
+            self._memory.clear(removed.slot.index, removed.computed)
 
     def step(self) -> list[StepResult]:
         with torch.inference_mode():
@@ -86,38 +99,41 @@ class PackedRunner:
 
     def _step(self) -> list[StepResult]:
         results: list[StepResult] = []
+        computed = self._compute(results)
+        finishing = [chunk for chunk in computed.plan.chunks if chunk.last]
         began = time.perf_counter()
-        plan, logits, planned_s = self._compute(results)
-        computed = time.perf_counter()
-        finishing = [chunk for chunk in plan.chunks if chunk.last]
         choices: list[Choice] = []
-        if logits is not None:
-            choices = self._sampler.sample(logits, [c.slot.index for c in finishing]).read()
+        if computed.logits is not None:
+            slots = [chunk.slot.index for chunk in finishing]
+            choices = self._sampler.sample(computed.logits, slots).read()
         results += [self._take(*pair) for pair in zip(finishing, choices, strict=True)]
-        sampled = time.perf_counter()
-        self._scheduler.record(plan, sampled - began - planned_s)
+        sample_s = time.perf_counter() - began
+        if computed.plan.chunks:
+            self._scheduler.record(computed.plan, computed.forward_s + sample_s)
         self._report = StepReport(
             running=len(self._scheduler),
             output_tokens=len(choices),
-            prefill_tokens=plan.prefill_tokens,
-            admitted_tokens=sum(one.prompt_tokens for one in plan.admitted),
-            cached_tokens=sum(one.cached for one in plan.admitted),
+            prefill_tokens=computed.plan.prefill_tokens,
+            admitted_tokens=sum(one.prompt_tokens for one in computed.admitted),
+            cached_tokens=sum(one.cached for one in computed.admitted),
             kv_tokens=self._scheduler.held_tokens(),
             kv_capacity=self._memory.slots * self._memory.length,
-            plan_s=planned_s,
-            forward_s=computed - began - planned_s,
-            sample_s=sampled - computed,
+            plan_s=computed.plan_s,
+            forward_s=computed.forward_s,
+            sample_s=sample_s,
         )
         return results
 
-    def _compute(self, results: list[StepResult]) -> tuple[StepPlan, Tensor | None, float]:
+    def _compute(self, results: list[StepResult]) -> _Computed:
         """The forward; where memory runs out, with less of the prompts, then without the newest."""
         most: int | None = None
+        admitted: list[Admission] = []
         while True:
             began = time.perf_counter()
             plan = self._scheduler.plan(most)
             self._admit(plan, results)
-            planned_s = time.perf_counter() - began
+            admitted += plan.admitted
+            planned = time.perf_counter()
             try:
                 logits = self.forward(plan)
             except Exception as error:
@@ -127,11 +143,12 @@ class PackedRunner:
                 failed = plan
             else:
                 self._scheduler.commit(plan)
-                return plan, logits, planned_s
+                forward_s = time.perf_counter() - planned
+                return _Computed(plan, logits, admitted, planned - began, forward_s)
             free_unused(self._device)
-            if most is not None:
+            if failed.prefill_tokens <= self._scheduler.least_prefill:
                 self._fail_newest(failed, results)
-            most = max(1, failed.prefill_tokens // 2)
+            most = max(self._scheduler.least_prefill, failed.prefill_tokens // 2)
 
     def _fail_newest(self, plan: StepPlan, results: list[StepResult]) -> None:
         newest = plan.prefill[-1].sequence
@@ -150,8 +167,9 @@ class PackedRunner:
         sequence = chunk.sequence
         if choice.token_id is None:
             self._scheduler.fail(sequence.id)
-            self._broken.add(sequence.id)
+            self._sound.discard(sequence.id)
             return Fault(sequence.id, "bad_logits", BAD_LOGITS)
+        self._sound.add(sequence.id)
         sequence.token_ids.append(choice.token_id)
         return Token(sequence.id, choice.token_id, logprob=choice.logprob, top=tuple(choice.top))
 
@@ -171,7 +189,7 @@ class PackedRunner:
             self._attention.step = None
 
     def _forward_eagerly(self, packed: Tensor, kept: list[int]) -> Tensor:
-        rows = torch.tensor(kept, dtype=torch.long, device=self._device)
+        rows = torch.tensor(kept, dtype=torch.long).to(self._device, non_blocking=True)
         options: dict[str, Any] = {"logits_to_keep": rows} if self._keeps_rows else {}
         output = self._model(
             input_ids=packed[0:1], position_ids=packed[1:2], use_cache=False, **options

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from inference.engine.attention_kernels import NO_MASK, Extras, View, attend_spans
 from inference.engine.kv_cache import KVCache
 
+# Numbers; the masks of a GPU's kernels must begin at multiples of 16 bytes.
+ALIGNMENT = 8
 # Rows whose lengths differ more than this are not worth one padded call.
 PADDING = 256
 
@@ -120,9 +123,10 @@ def _needs_mask(span: Span, view: View) -> bool:
 
 
 def _mask_of(span: Span, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
-    ends = torch.tensor(span.lengths, device=device)[:, None]
+    ends = torch.tensor(span.lengths).to(device, non_blocking=True)[:, None]
     positions = ends - span.tokens + torch.arange(span.tokens, device=device)
-    return causal_mask(positions, span.longest, window, dtype).flatten()
+    mask = causal_mask(positions, span.longest, window, dtype).flatten()
+    return pad(mask, (0, -len(mask) % ALIGNMENT))
 
 
 def causal_mask(positions: Tensor, keys: int, window: int | None, dtype: torch.dtype) -> Tensor:

@@ -2,7 +2,8 @@
 
 Two rules. A prompt that can be read within a moment is read at once: one pause of that length, at
 most one a second, is not seen, and who waits for the answer waits less. A longer one is read
-beside the others in chunks that make their steps only a little longer.
+beside the others in chunks that make their steps only a little longer. Alone, a prompt is read in
+chunks of a second at most, so that commands are heard.
 
 Pure arithmetic over measured step times; knows no sequences.
 """
@@ -20,15 +21,19 @@ SHRINKING = 0.5
 # A pause of this many seconds may be made, and the next one only after the second number.
 PAUSE = 0.25
 BETWEEN_PAUSES = 1.0
-# How much a new measurement weighs, as machines change speed.
+LONGEST_STEP = 1.0
+FIRST = 128  # tokens, while nothing is known of the machine
+# How much a new measurement weighs, as machines change speed. What disturbs a step only makes it
+# longer, so that a shorter one is believed sooner.
 WEIGHT = 0.2
+WEIGHT_OF_SHORTER = 0.5
 
 
 class PrefillBudget:
     """Learns the seconds of a decode step and of a prompt token, and feels for the size of chunks.
 
-    ``most`` bounds a step's memory and the time until commands are heard; ``least`` makes sure
-    that every prompt gets on, however slow the machine.
+    ``most`` bounds a step's memory; ``least`` makes sure that every prompt gets on, however slow
+    the machine.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class PrefillBudget:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most = most
-        self._least = least
+        self.least = least
         self._slowdown = slowdown
         self._clock = clock
         self._paused_at = float("-inf")
@@ -47,21 +52,32 @@ class PrefillBudget:
         self._step_seconds: float | None = None
         self._token_seconds: float | None = None
 
-    def tokens(self, decoding: int, unread: int) -> int:
-        """For a step in which ``decoding`` sequences wait for their token, of ``unread`` tokens."""
-        if not decoding:
-            return self._most
-        if self._may_pause_for(unread):
-            self._paused_at = self._clock()
-            return unread
-        return int(self._chunk)
+    def chunk(self, decoding: int) -> int:
+        """Prompt tokens for a step in which ``decoding`` sequences wait for their token."""
+        if decoding:
+            return int(self._chunk)
+        if self._token_seconds is None:
+            return min(self._most, FIRST)
+        fitting = int(LONGEST_STEP / max(self._token_seconds, 1e-9))
+        return max(self.least, min(fitting, self._most))
+
+    def tokens_of_a_pause(self) -> int:
+        """How many can be read at once now, while others wait."""
+        rested = self._clock() - self._paused_at >= BETWEEN_PAUSES
+        if self._token_seconds is None or not rested:
+            return 0
+        return min(self._most, int(PAUSE / max(self._token_seconds, 1e-9)))
+
+    def pause(self) -> None:
+        """One is made now."""
+        self._paused_at = self._clock()
 
     def record(self, decoding: int, prefilled: int, seconds: float) -> None:
         """Of the step that is over."""
         if not prefilled:
             self._step_seconds = _blend(self._step_seconds, seconds)
             return
-        if self._is_bulk(prefilled):
+        if prefilled >= self._bulk:
             beside = (self._step_seconds or 0.0) if decoding else 0.0
             spent = max(seconds - beside, 0.0) / prefilled
             self._token_seconds = _blend(self._token_seconds, spent)
@@ -74,20 +90,17 @@ class PrefillBudget:
         No model of what a chunk costs: that depends on the length of the prompt before it, too.
         """
         if share > 1.0:
-            self._chunk = max(self._least, self._chunk * max(SHRINKING, 1.0 / share))
+            self._chunk = max(self.least, self._chunk * max(SHRINKING, 1.0 / share))
         elif prefilled == int(self._chunk):
             self._chunk = min(self._most, self._chunk + max(1.0, GROWTH * self._chunk))
 
-    def _may_pause_for(self, unread: int) -> bool:
-        if self._token_seconds is None or not 0 < unread <= self._most:
-            return False
-        rested = self._clock() - self._paused_at >= BETWEEN_PAUSES
-        return rested and unread * self._token_seconds <= PAUSE
-
-    def _is_bulk(self, prefilled: int) -> bool:
+    @property
+    def _bulk(self) -> int:
         """Chunks of this size cost per token what larger ones do."""
-        return prefilled >= max(self._most // 16, self._least + 1)
+        return min(self._most, max(self._most // 16, self.least + 1))
 
 
 def _blend(old: float | None, new: float) -> float:
-    return new if old is None else old + WEIGHT * (new - old)
+    if old is None:
+        return new
+    return old + (WEIGHT if new > old else WEIGHT_OF_SHORTER) * (new - old)

@@ -14,16 +14,17 @@ from transformers import AttentionInterface, PreTrainedModel
 from inference.engine.attention import PackedAttention
 from inference.engine.errors import UnsupportedModel
 from inference.engine.kv_cache import KVCache, LayerShape
+from inference.engine.model_facts import vocabulary_of
 from inference.engine.packed import PackedRunner
 from inference.engine.prefill_budget import PrefillBudget
 from inference.engine.requests import EngineRequest
 from inference.engine.sampling_params import SamplingParams
 from inference.engine.scheduler import Scheduler
 from inference.engine.slots import SlotTable
-from inference.engine.vocabulary import vocabulary_of
 
 RECORDER = "chatsite_recorder"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
+LENGTH_DEPENDENT = {"dynamic", "longrope"}
 PROBE_LENGTHS = (19, 12)
 PROBE_CHUNK = 7
 PROBE_ENDS = 4  # the last positions of each sequence, one decode step each but the first
@@ -31,8 +32,11 @@ PROBE_ENDS = 4  # the last positions of each sequence, one decode step each but 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 
 
-def check_declared(model: PreTrainedModel) -> None:
-    """Raises UnsupportedModel where the model says itself that its attention cannot be replaced."""
+def check_declared(model: PreTrainedModel, length: int) -> None:
+    """Raises UnsupportedModel where the model says itself that its attention cannot be replaced.
+
+    ``length`` is the context it is to be served with.
+    """
     declared: Any = model
     if not getattr(declared, "_supports_attention_backend", False):
         raise UnsupportedModel("Its attention does not go through transformers' interface.")
@@ -40,6 +44,22 @@ def check_declared(model: PreTrainedModel) -> None:
     unknown = set(getattr(config, "layer_types", None) or []) - KNOWN_LAYERS
     if unknown:
         raise UnsupportedModel(f"It has layers of the kind {', '.join(sorted(unknown))}.")
+    _check_positions(config, length)
+
+
+def _check_positions(config: Any, length: int) -> None:
+    """Positions that depend on the longest chat of a step would differ with who is beside."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    own = getattr(config, "original_max_position_embeddings", None)
+    for one in [rope, *(value for value in rope.values() if isinstance(value, dict))]:
+        if one.get("rope_type") not in LENGTH_DEPENDENT:
+            continue
+        limits = (one.get("original_max_position_embeddings"), own, config.max_position_embeddings)
+        short = next(limit for limit in limits if limit)
+        if length > short:
+            raise UnsupportedModel(
+                f"Its positions change beyond {short} tokens; set CHATSITE_MAX_MODEL_LEN={short}."
+            )
 
 
 def attention_shapes(model: PreTrainedModel) -> tuple[dict[int, LayerShape], torch.dtype]:
@@ -80,6 +100,7 @@ def _check_window(module: Any, options: dict[str, Any]) -> None:
     kinds = getattr(config, "layer_types", None) or []
     index = module.layer_idx
     slides = index < len(kinds) and kinds[index] == "sliding_attention"
+    slides = slides or not kinds
     if slides and getattr(config, "sliding_window", None) and not options.get("sliding_window"):
         raise UnsupportedModel("It does not tell its attention the sliding window.")
 

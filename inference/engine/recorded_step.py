@@ -8,10 +8,9 @@ only where it is proven to answer as the model does.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,8 +21,9 @@ from transformers import PreTrainedModel
 from inference.engine.attention import PackedAttention
 from inference.engine.attention_kernels import View, attend_spans
 from inference.engine.kv_cache import KVCache
+from inference.engine.model_facts import keeps_rows, vocabulary_of
 from inference.engine.packed_step import PackedStep, Sight, Span, decode_spans, sight_of
-from inference.engine.vocabulary import vocabulary_of
+from inference.engine.torch_script import in_torch_script
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class _Forward(nn.Module):
         self.model = model
         self._attention = attention
         self._views = views
-        self._attend_by = _in_torch_script(attend_spans)
+        self._attend_by = in_torch_script(attend_spans)
 
     def forward(self, packed: Tensor, kept: Tensor, *sights: Tensor) -> Tensor:
         """packed [3, tokens], kept [rows]; of every view a table and masks. Logits [rows, words]"""
@@ -109,13 +109,6 @@ class RecordedStep:
         return (packed, torch.tensor(kept, dtype=torch.long), *parts)
 
 
-def _in_torch_script(function: Callable[..., Tensor]) -> Any:
-    with warnings.catch_warnings():
-        # torch 2.13 would have torch.compile instead, which needs a compiler on the machine.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.script(function)
-
-
 def _record(forward: _Forward, example: tuple[Tensor, ...]) -> Any:
     with warnings.catch_warnings(record=True) as caught, torch.inference_mode():
         warnings.simplefilter("always")
@@ -130,8 +123,8 @@ def record_step(model: PreTrainedModel, attention: PackedAttention) -> RecordedS
     """None where steps of this model cannot be recorded, or not rightly."""
     config = model.config.get_text_config(decoder=True)
     experts = any(getattr(config, name, None) for name in EXPERTS)
-    keeps_rows = "logits_to_keep" in inspect.signature(model.forward).parameters
-    if model.device.type != "cpu" or experts or not keeps_rows:
+    packed_by_us = attention.make_step is PackedStep
+    if model.device.type != "cpu" or experts or not keeps_rows(model) or not packed_by_us:
         return None
     try:
         recorded = RecordedStep(model, attention)

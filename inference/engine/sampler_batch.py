@@ -37,7 +37,6 @@ class Batch:
     ``drawn`` are the rows that are sampled, None for all; ``filters`` None if all are greedy.
     """
 
-    slots: tuple[int, ...]
     index: Tensor
     asked: tuple[int | None, ...]
     bias: Bias | None
@@ -69,7 +68,6 @@ def make_batch(state: SamplerState, slots: Sequence[int]) -> Batch:
     drawn = [at for at, row in enumerate(rows) if row.params.temperature > 0]
     presence, frequency = make.penalties()
     return Batch(
-        slots=tuple(slots),
         index=make.whole(slots),
         asked=tuple(row.params.logprobs for row in rows),
         bias=make.bias(),

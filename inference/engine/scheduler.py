@@ -102,6 +102,14 @@ class StepPlan:
         return sum(chunk.count for chunk in self.prefill)
 
 
+@dataclass(frozen=True)
+class Removed:
+    """The slot that a sequence had, and how many of its tokens were computed."""
+
+    slot: Slot
+    computed: int
+
+
 class Scheduler:
     def __init__(self, slots: SlotTable, budget: PrefillBudget) -> None:
         self._slots = slots
@@ -122,14 +130,21 @@ class Scheduler:
         """Computed tokens in memory, warm ones included."""
         return self._slots.held_tokens()
 
-    def remove(self, request_id: str, *, keep: bool = True) -> Slot | None:
-        """Returns the slot it had; without ``keep`` nothing in it is used again."""
+    @property
+    def least_prefill(self) -> int:
+        """Prompt tokens of a step that is as small as it gets."""
+        return self._budget.least
+
+    def remove(self, request_id: str, *, keep: bool = True) -> Removed | None:
+        """None if it never had a slot; without ``keep`` nothing in that is used again."""
         slot = self._sequences.pop(request_id).slot
-        if slot is not None:
-            self._slots.release(slot)
-            if not keep:
-                self._slots.forget(slot)
-        return slot
+        if slot is None:
+            return None
+        removed = Removed(slot, slot.computed)
+        self._slots.release(slot)
+        if not keep:
+            self._slots.forget(slot)
+        return removed
 
     def plan(self, most: int | None = None) -> StepPlan:
         """The next step; at most ``most`` prompt tokens where the runner says so."""
@@ -138,8 +153,15 @@ class Scheduler:
         decode.sort(key=lambda chunk: chunk.slot.index)
         plan = StepPlan(decode, [], [], [])
         reading = [one for one in alive if not (one.slot and one.remaining == 1)]
-        left = self._budget.tokens(len(decode), sum(one.remaining for one in reading))
-        self._plan_prefill(plan, reading, left if most is None else min(left, most))
+        chunk = self._budget.chunk(len(decode))
+        at_once = self._readable_at_once(reading) if decode and most is None else []
+        total = sum(one.remaining for one in at_once)
+        if total > chunk:
+            self._plan_prefill(plan, at_once, total)
+        if plan.prefill:
+            self._budget.pause()
+        else:
+            self._plan_prefill(plan, reading, chunk if most is None else min(chunk, most))
         return plan
 
     def commit(self, plan: StepPlan) -> None:
@@ -150,6 +172,20 @@ class Scheduler:
     def record(self, plan: StepPlan, seconds: float) -> None:
         """How long the step took, so that the next one can be of the right size."""
         self._budget.record(len(plan.decode), plan.prefill_tokens, seconds)
+
+    def _readable_at_once(self, reading: list[Sequence]) -> list[Sequence]:
+        """Those that have come since the last pause, as many as one pause is long enough for.
+
+        Nobody whose prompt is being read in chunks: its end would be a pause that is seen.
+        """
+        left = self._budget.tokens_of_a_pause()
+        found: list[Sequence] = []
+        free = self._slots.free()
+        for sequence in reading:
+            if sequence.slot is None and len(found) < free and sequence.remaining <= left:
+                found.append(sequence)
+                left -= sequence.remaining
+        return found
 
     def _plan_prefill(self, plan: StepPlan, reading: list[Sequence], left: int) -> None:
         for sequence in reading:

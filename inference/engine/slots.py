@@ -87,6 +87,9 @@ class SlotTable:
             default=0,
         )
 
+    def free(self) -> int:
+        return sum(not slot.busy for slot in self.slots)
+
     def held_tokens(self) -> int:
         return sum(slot.computed for slot in self.slots)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepReport:
-    """Times in seconds. ``emit_s`` is that of the step before: it is known only afterwards.
+    """Times in seconds. ``emit_s`` is that of the step before: it is known only afterwards. On a
+    GPU ``forward_s`` is the time to hand it the work; the wait for it is in ``sample_s``.
 
     ``kv_tokens`` counts computed tokens in memory, warm ones included, of ``kv_capacity``;
     both are 0 for a runner that reserves nothing. ``cached_tokens`` are prompt tokens that the

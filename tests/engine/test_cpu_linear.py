@@ -71,10 +71,37 @@ def test_what_does_not_gain_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert type(model.lm_head) is torch.nn.Linear
 
 
+def test_wrong_products_are_noticed_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = PackedLinear.forward
+    monkeypatch.setattr(PackedLinear, "forward", lambda self, hidden: forward(self, hidden) * 1.1)
+    monkeypatch.setattr(cpu_linear, "_seconds", lambda call: 1.0 / (1 + str(call).count("Packed")))
+    model = a_model("llama")
+    assert pack_linears(model, run_once(model)) == 0
+
+
 @pytest.mark.usefixtures("_always")
-def test_wrong_products_are_noticed_before_anybody_is_answered(
+def test_wrong_answers_with_them_are_noticed_before_anybody_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(PackedLinear, "forward", lambda self, hidden: hidden.sum() + torch.ones(1))
-    with pytest.raises((LoadError, RuntimeError)):
+    forward = PackedLinear.forward
+    monkeypatch.setattr(PackedLinear, "forward", lambda self, hidden: forward(self, hidden) * 2.0)
+    with pytest.raises(LoadError, match="disagree"):
         choose_runner(a_model("llama"), slots=2, max_model_len=128)
+
+
+@pytest.mark.usefixtures("_always")
+@pytest.mark.parametrize("family", ["mamba", "jamba"])
+def test_a_model_that_reads_its_weights_itself_keeps_them(family: str) -> None:
+    model = a_model(family)
+    before = probe.reference_logits(model)
+    pack_linears(model, run_once(model))
+    assert probe.agree(before, probe.reference_logits(model), torch.float32)
+
+
+def test_a_cpu_that_cannot_lay_them_out_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Any, layers: Any) -> None:
+        raise RuntimeError("not on this CPU")
+
+    monkeypatch.setattr(PackedLinear, "__init__", refuse)
+    model = a_model("llama")
+    assert pack_linears(model, run_once(model)) == 0

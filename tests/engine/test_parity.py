@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from inference.engine import packed_step
 from inference.engine.choice import choose_runner
 from tests.engine.core import CoreInHand, a_request
 from tests.engine.models import FAMILIES, IN_TURN, PACKED, a_model
@@ -83,9 +84,13 @@ def test_what_cannot_be_packed_is_decoded_in_turn_and_equals_generate(family: st
     check_random_traffic(family, "auto", 1)
 
 
+@pytest.mark.parametrize("padding", [8, packed_step.PADDING])
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma3", "gpt_oss"])
-def test_packed_equals_generate_across_every_edge(family: str) -> None:
+def test_packed_equals_generate_across_every_edge(
+    family: str, padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lengths around a chunk's end, a sliding window's end and the padding of a call."""
+    monkeypatch.setattr(packed_step, "PADDING", padding)
     model = a_model(family)
     lengths = (1, 2, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 32, 33, 63, 64, 65, 100)
     prompts = {str(n): [3 + (n * 31 + i * 37) % 300 for i in range(n)] for n in lengths}

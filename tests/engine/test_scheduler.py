@@ -72,6 +72,41 @@ def test_prompts_are_read_in_the_order_of_arrival() -> None:
     assert second.prefill[0].sequence.id == "b"
 
 
+def test_a_short_prompt_behind_a_long_one_is_read_at_once_and_once_a_second_only() -> None:
+    now = 100.0
+    budget = PrefillBudget(512, 4, clock=lambda: now)
+    scheduler = Scheduler(SlotTable(8), budget)
+    bench = Bench()
+    bench.scheduler = scheduler
+    bench.add("talking", [1, 2])
+    bench.step()
+    budget.record(0, 512, 0.1)
+    bench.add("long", list(range(5000)))
+    assert [(c.sequence.id, c.count) for c in bench.step().prefill] == [("long", 4)]
+    bench.add("b", [5] * 90)
+    bench.add("c", [6] * 30)
+    bench.add("another long one", [7] * 600)
+    assert [c.sequence.id for c in bench.step().prefill] == ["b", "c"]
+    bench.add("d", [8] * 50)
+    assert [c.sequence.id for c in bench.step().prefill] == ["long"]
+    now += 1.1
+    plan = bench.step()
+    assert [c.sequence.id for c in plan.prefill] == ["d"]
+    assert {c.sequence.id for c in plan.decode} == {"talking", "b", "c"}
+
+
+def test_the_end_of_a_long_prompt_is_no_pause() -> None:
+    budget = PrefillBudget(64, 4)
+    bench = Bench()
+    bench.scheduler = Scheduler(SlotTable(2), budget)
+    bench.add("talking", [1, 2])
+    bench.step()
+    budget.record(0, 64, 0.001)
+    bench.add("long", list(range(100)))
+    sizes = [bench.step().prefill_tokens for _ in range(25)]
+    assert sizes == [4] * 25
+
+
 def test_without_a_free_slot_a_request_waits_for_the_first_to_leave() -> None:
     bench = Bench(slots=1)
     bench.add("a", [1, 2])

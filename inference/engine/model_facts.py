@@ -1,7 +1,8 @@
-"""How many token ids a model takes."""
+"""What several modules need to know of a model, read off the model itself."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -12,3 +13,8 @@ def vocabulary_of(model: PreTrainedModel) -> int:
     embedding: Any = model.get_input_embeddings()
     size: int = embedding.weight.shape[0]
     return size
+
+
+def keeps_rows(model: PreTrainedModel) -> bool:
+    """Whether it can be told which tokens' logits are wanted."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
