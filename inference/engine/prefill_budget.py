@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 # How much longer than a step without prefill a step with it should take.
-SLOWDOWN = 2.0
+SLOWDOWN = 1.8
 # Chunks grow by this part of their size while they may, and shrink to half at most at once.
 GROWTH = 0.125
 SHRINKING = 0.5
