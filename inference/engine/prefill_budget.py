@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 # How much longer than a step without prefill a step with it should take.
-SLOWDOWN = 1.8
+SLOWDOWN = 2.0
 # Chunks grow by this part of their size while they may, and shrink to half at most at once.
 GROWTH = 0.125
 SHRINKING = 0.5
@@ -23,10 +23,8 @@ PAUSE = 0.25
 BETWEEN_PAUSES = 1.0
 LONGEST_STEP = 1.0
 FIRST = 128  # tokens, while nothing is known of the machine
-# How much a new measurement weighs, as machines change speed. What disturbs a step only makes it
-# longer, so that a shorter one is believed sooner.
+# How much a new measurement weighs, as machines change speed.
 WEIGHT = 0.2
-WEIGHT_OF_SHORTER = 0.5
 
 
 class PrefillBudget:
@@ -101,6 +99,7 @@ class PrefillBudget:
 
 
 def _blend(old: float | None, new: float) -> float:
-    if old is None:
+    """What took less than half of what was believed shows that a disturbance was believed."""
+    if old is None or new < old / 2:
         return new
-    return old + (WEIGHT if new > old else WEIGHT_OF_SHORTER) * (new - old)
+    return old + WEIGHT * (new - old)

@@ -14,6 +14,8 @@ from inference.engine.slots import Slot, SlotTable
 
 # A prompt waits for one that is being read if that saves it at least this many tokens.
 WORTH_WAITING = 64
+# The end of a prompt, whose tokens are the dearest, may be a pause after this many chunks of it.
+RARE = 100
 
 
 @dataclass(eq=False)
@@ -24,6 +26,7 @@ class Sequence:
     token_ids: list[int] = field(init=False)
     slot: Slot | None = None
     failed: bool = False
+    chunks: int = 0  # in how many its prompt has been read so far
 
     def __post_init__(self) -> None:
         self.token_ids = [*self.request.prompt_token_ids, *self.request.output_token_ids]
@@ -154,13 +157,9 @@ class Scheduler:
         plan = StepPlan(decode, [], [], [])
         reading = [one for one in alive if not (one.slot and one.remaining == 1)]
         chunk = self._budget.chunk(len(decode))
-        at_once = self._readable_at_once(reading) if decode and most is None else []
-        total = sum(one.remaining for one in at_once)
-        if total > chunk:
-            self._plan_prefill(plan, at_once, total)
-        if plan.prefill:
-            self._budget.pause()
-        else:
+        if decode and most is None:
+            self._plan_pause(plan, reading, chunk)
+        if not plan.prefill:
             self._plan_prefill(plan, reading, chunk if most is None else min(chunk, most))
         return plan
 
@@ -168,17 +167,30 @@ class Scheduler:
         """The model has seen the step's tokens."""
         for chunk in plan.chunks:
             chunk.slot.computed = chunk.start + chunk.count
+        for chunk in plan.prefill:
+            chunk.sequence.chunks += 1
 
     def record(self, plan: StepPlan, seconds: float) -> None:
         """How long the step took, so that the next one can be of the right size."""
         self._budget.record(len(plan.decode), plan.prefill_tokens, seconds)
 
-    def _readable_at_once(self, reading: list[Sequence]) -> list[Sequence]:
-        """Those that have come since the last pause, as many as one pause is long enough for.
+    def _plan_pause(self, plan: StepPlan, reading: list[Sequence], chunk: int) -> None:
+        """Reads at once what a pause is long enough for, if that is more than a chunk.
 
-        Nobody whose prompt is being read in chunks: its end would be a pause that is seen.
+        Newcomers, or the end of a long prompt if that is one of very many steps.
         """
         left = self._budget.tokens_of_a_pause()
+        at_once = self._newcomers(reading, left)
+        if not at_once:
+            at_once = [one for one in reading[:1] if one.chunks >= RARE and one.remaining <= left]
+        total = sum(one.remaining for one in at_once)
+        if total > chunk:
+            self._plan_prefill(plan, at_once, total)
+        if plan.prefill:
+            self._budget.pause()
+
+    def _newcomers(self, reading: list[Sequence], left: int) -> list[Sequence]:
+        """Those without a slot so far whose whole prompts fit into ``left`` tokens together."""
         found: list[Sequence] = []
         free = self._slots.free()
         for sequence in reading:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from inference.engine.prefill_budget import PrefillBudget
-from inference.engine.scheduler import WORTH_WAITING, Scheduler, StepPlan
+from inference.engine.scheduler import RARE, WORTH_WAITING, Scheduler, StepPlan
 from inference.engine.slots import SlotTable
 from tests.engine.core import a_request
 
@@ -95,16 +95,20 @@ def test_a_short_prompt_behind_a_long_one_is_read_at_once_and_once_a_second_only
     assert {c.sequence.id for c in plan.decode} == {"talking", "b", "c"}
 
 
-def test_the_end_of_a_long_prompt_is_no_pause() -> None:
-    budget = PrefillBudget(64, 4)
+def test_the_end_of_a_long_prompt_is_a_pause_only_after_very_many_chunks() -> None:
+    now = 100.0
+    budget = PrefillBudget(64, 4, clock=lambda: now)
     bench = Bench()
-    bench.scheduler = Scheduler(SlotTable(2), budget)
+    bench.scheduler = Scheduler(SlotTable(3), budget)
     bench.add("talking", [1, 2])
     bench.step()
     budget.record(0, 64, 0.001)
-    bench.add("long", list(range(100)))
-    sizes = [bench.step().prefill_tokens for _ in range(25)]
-    assert sizes == [4] * 25
+    bench.add("long", list(range(4 * RARE)))
+    assert [bench.step().prefill_tokens for _ in range(RARE)] == [4] * RARE
+    bench.add("longer", list(range(1000, 1000 + 4 * RARE + 60)))
+    assert [bench.step().prefill_tokens for _ in range(RARE)] == [4] * RARE
+    assert bench.step().prefill_tokens == 60
+    assert bench.step().prefill_tokens == 0
 
 
 def test_without_a_free_slot_a_request_waits_for_the_first_to_leave() -> None:
