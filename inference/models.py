@@ -222,6 +222,11 @@ class GenerationRequest(models.Model):
                 condition=Q(ended_at__isnull=True),
             ),
             models.Index(
+                fields=["priority", "id", "user", "model", "ended_at", "lease_until"],
+                name="request_waiting",
+                condition=Q(ended_at__isnull=True, lease_until__isnull=True),
+            ),
+            models.Index(
                 fields=["worker", "lease_until"],
                 name="request_running",
                 condition=Q(lease_until__isnull=False),

@@ -130,5 +130,9 @@ class Migration(migrations.Migration):
             model_name='housekeeperlease',
             constraint=models.CheckConstraint(condition=models.Q(('pk', 1)), name='one_housekeeper_row'),
         ),
+        migrations.AddIndex(
+            model_name='generationrequest',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True), ('lease_until__isnull', True)), fields=['priority', 'id', 'user', 'model', 'ended_at', 'lease_until'], name='request_waiting'),
+        ),
         migrations.RunPython(take_the_new_order, migrations.RunPython.noop),
     ]

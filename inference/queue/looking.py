@@ -7,7 +7,7 @@ from inference import conf
 from inference.errors import NotFound
 from inference.models import GenerationRequest, as_public_id
 from inference.queue.clock import database_now
-from inference.queue.ordering import State, active_requests
+from inference.queue.ordering import active_requests, waiting_requests
 
 
 def snapshot(public_id: str, user: Any) -> GenerationRequest:
@@ -37,5 +37,5 @@ def active_for_user(user_id: int) -> list[GenerationRequest]:
 def keep_wanted(user_id: int) -> int:
     """Says that the user is still there; returns how many of their requests wait."""
     until = database_now() + timedelta(seconds=conf.WANTED_SECONDS)
-    mine = active_requests().filter(user_id=user_id, state=State.WAITING)
+    mine = waiting_requests().filter(user_id=user_id)
     return mine.update(wanted_until=until)

@@ -13,8 +13,8 @@ from statistics import quantiles
 from django.db.models import Count
 
 from inference.messages import RequestWaiting
-from inference.models import QueuePolicy
-from inference.queue.ordering import Standing, State, active_requests, waiting_in_order
+from inference.models import GenerationRequest, QueuePolicy
+from inference.queue.ordering import Standing, waiting_in_order, waiting_requests
 from inference.queue.pace import recent_service_seconds
 from inference.queue.policy import current_policy
 from inference.queue.workers import models_on_offer, running_places
@@ -39,16 +39,16 @@ class Place:
 
 def places(first: int = EVERYBODY, user_id: int | None = None) -> list[Place]:
     """Waiting requests' places, the next one first: of the `first` ones, or of one person."""
-    waiting = active_requests().filter(state=State.WAITING)
+    waiting = waiting_requests()
     asked = dict(waiting.values_list("model").annotate(Count("id")))
     total = sum(asked.values())
     if not total:
         return []
     policy = current_policy()
     positions = _positions(policy, set(asked), first)
-    wanted = waiting if user_id is None else waiting.filter(user_id=user_id)
-    if first < total:
-        wanted = wanted.filter(pk__in=list(positions))
+    wanted = GenerationRequest.objects.filter(pk__in=positions) if first < total else waiting
+    if user_id is not None:
+        wanted = wanted.filter(user_id=user_id)
     running = 0 if policy.paused else running_places(policy)
     times = recent_service_seconds()
     found = [

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from inference.models import GenerationRequest
 from inference.queue.clock import database_now
 from inference.queue.ending import end
-from inference.queue.ordering import State, active_requests, running_requests
+from inference.queue.ordering import running_requests, waiting_requests
 from inference.queue.poison import worker_vanished_with
 from inference.queue.policy import current_policy
 from inference.queue.running import release
@@ -54,7 +54,7 @@ def _past_the_deadline(now: datetime, limit: int) -> list[GenerationRequest]:
 
 def _waiting() -> QuerySet[GenerationRequest]:
     # An answer that has begun goes on, whoever watches and however long its next worker is coming.
-    return active_requests().select_for_update().filter(state=State.WAITING, claimed_at=None)
+    return waiting_requests().select_for_update().filter(claimed_at=None)
 
 
 def _ended(

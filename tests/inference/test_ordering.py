@@ -1,12 +1,12 @@
 """Who is next: priority, everybody in turn, arrival; ageing; and who is passed over."""
 
+import random
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from inference.models import GenerationRequest
-from inference.queue import Group, abort, places
+from inference.queue import Group, abort, ordering, places
 from inference.queue.claiming import claim
 from inference.queue.clock import database_now
 from inference.queue.ordering import order_sql, waiting_in_order
@@ -166,7 +166,34 @@ def abort_running(request: GenerationRequest) -> None:
     rescue()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_first_few_are_the_beginning_of_the_whole_order(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordering, "_OLDEST_PER_ROW", 1 + seed % 2)
+    monkeypatch.setattr(ordering, "_OLDEST_AT_LEAST", 1)
+    dice = random.Random(seed)
+    policy = a_policy(
+        max_running=3,
+        max_waiting=200,
+        max_running_per_user=seed % 3,
+        order=dice.choice(["fair", "fifo"]),
+        ageing_seconds=dice.choice([0, 10]),
+    )
+    people = [a_user() for _ in range(6)]
+    made = [
+        a_request(dice.choice(people[: 1 + seed]), group=dice.choice(list(Group)))
+        for _ in range(40)
+    ]
+    for place, request in enumerate(made):
+        wait_longer(request, 40 - place)
+    claim(a_worker(model="m"), 0)
+    whole = waiting_in_order(policy)
+    for limit in range(1, 12):
+        assert waiting_in_order(policy, None, limit) == whole[:limit]
+        assert waiting_in_order(policy, "m", limit) == whole[:limit]
+
+
 def test_one_statement_says_the_order() -> None:
     sql = order_sql()
     assert sql.count(" OVER ") == 1
-    assert connection.vendor in ("sqlite", "postgresql")

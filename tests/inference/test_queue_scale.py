@@ -12,7 +12,14 @@ from inference.models import GenerationRequest
 from inference.queue import places
 from inference.queue.claiming import claim
 from inference.queue.clock import database_now
-from inference.queue.ordering import active_requests, order_sql, running_requests
+from inference.queue.ordering import (
+    _OLDEST,
+    _PRIORITIES,
+    _parameters,
+    active_requests,
+    order_sql,
+    running_requests,
+)
 from tests.inference.build import a_policy, a_request, a_user, a_worker
 from tests.inference.test_queue_processes import output, program
 from tests.support.fixtures import DatabaseKind, Sites
@@ -59,13 +66,27 @@ def sqlite_plan(sql: str, parameters: object) -> str:
 @pytest.mark.django_db
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the words of SQLite's planner")
 def test_the_order_reads_only_its_index_and_never_the_history() -> None:
-    from inference.queue.ordering import _parameters
-
     policy = a_policy(max_running=1, max_waiting=10)
     plan = sqlite_plan(order_sql(), _parameters(policy, "m", 4))
     assert "USING COVERING INDEX request_active" in plan
     # The window comes in the index's order; only what is left is sorted.
     assert plan.count("TEMP B-TREE") == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the words of SQLite's planner")
+def test_the_first_few_are_found_without_reading_everybody() -> None:
+    parameters = _parameters(a_policy(max_running=1, max_waiting=10), "m", 4)
+    window = order_sql(people=True).replace("{PEOPLE}", "(1,2,3)")
+    assert "SEARCH inference_generationrequest USING COVERING INDEX request_active" in sqlite_plan(
+        window, parameters
+    )
+    oldest = _OLDEST.replace("{LEVEL}", "priority")
+    plan = sqlite_plan(oldest, {**parameters, "priority": 0, "oldest": 3})
+    assert "request_waiting" in plan and "TEMP B-TREE" not in plan
+    assert "SCAN inference" not in sqlite_plan(_PRIORITIES, {}).replace(
+        "SCAN inference_generationrequest USING COVERING INDEX request_waiting", ""
+    )
 
 
 @pytest.mark.django_db
