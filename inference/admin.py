@@ -26,7 +26,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class GenerationRequestAdmin(ReadOnlyAdmin):
     """Figures only: staff see who waits and how long, not what was asked or answered."""
 
-    list_display = ["public_id", "user", "state", "model", "worker", "attempt", "submitted_at"]
+    list_display = [
+        "public_id",
+        "user",
+        "state",
+        "priority",
+        "model",
+        "worker",
+        "attempt",
+        "submitted_at",
+    ]
     list_filter = ["state", "finish_reason", "model", "worker", "submitted_at"]
     search_fields = ["public_id", "user__username"]
     list_select_related = ["user", "worker"]

@@ -13,6 +13,12 @@ LEASE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 0.5
 POLL_SECONDS = 1.0
+# Of the one worker that keeps house: renewed each second, so it is taken over within five.
+HOUSEKEEPER_LEASE_SECONDS = 3.0
+HOUSEKEEPING_SECONDS = 1.0
+# Everybody behind the first ones in the queue hears of their place at most this often.
+FIRST_PLACES = 10
+PLACES_SECONDS = 5.0
 # Deadline for what runs at SIGTERM to finish; the rest is handed back to the queue.
 DRAIN_SECONDS = 10.0
 # A waiting request whose person has gone is dropped this long after their last sign of life.

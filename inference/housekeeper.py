@@ -1,15 +1,18 @@
 """Keeps the queue honest: rescues what dead workers left, drops what nobody wants, tells people
 their place.
 
-Harmless when several workers do it at once: rescues and expiries are transactions, places are only
-news.
+One worker at a time does it, by a lease that another takes over when its holder is gone. Two for a
+moment would do no harm: rescues and expiries are transactions, places only news.
 """
 
 import logging
+import time
 
+from inference import conf
 from inference.database import WorkerDatabase
 from inference.models import finished_event
-from inference.publishers import Addressed, Publisher
+from inference.publishers import Publisher
+from inference.queue.housekeeping import give_up_house, keeps_house
 from inference.queue.places import Place, places
 from inference.queue.rescue import expire, rescue
 
@@ -22,7 +25,20 @@ class Housekeeper:
     def __init__(self, database: WorkerDatabase, publisher: Publisher) -> None:
         self._database = database
         self._publisher = publisher
+        self._on_duty = False
         self._told: dict[str, Place] = {}
+        self._told_all_at = -conf.PLACES_SECONDS
+
+    async def take_duty(self, name: str) -> bool:
+        """Renews or takes the lease for the worker `name`; True when it is to keep house."""
+        before, self._on_duty = self._on_duty, await self._database.call(keeps_house, name)
+        if self._on_duty and not before:
+            self._told, self._told_all_at = {}, -conf.PLACES_SECONDS
+        return self._on_duty
+
+    async def leave_duty(self, name: str) -> None:
+        self._on_duty = False
+        await self._database.call(give_up_house, name)
 
     async def rescue_and_expire(self) -> bool:
         """True when something came back to the queue or left it."""
@@ -35,12 +51,26 @@ class Housekeeper:
         return bool(rescued or expired)
 
     async def tell_places(self) -> None:
-        """Sends `request.waiting` to everybody whose place, queue length or estimate changed."""
-        now = {place.public_id: place for place in await self._database.call(places)}
-        news: list[Addressed] = [
-            (place.reply_group, place.event())
-            for key, place in now.items()
-            if self._told.get(key) != place
-        ]
-        self._told = now
-        await self._publisher.publish(news)
+        """Sends `request.waiting` to those whose place changed: to the first ones at once, to the
+        others every few seconds. Nothing while another worker keeps house.
+        """
+        if not self._on_duty:
+            return
+        now = time.monotonic()
+        if now - self._told_all_at < conf.PLACES_SECONDS:
+            first = await self._database.call(places, conf.FIRST_PLACES)
+            news = [place for place in first if self._told.get(place.public_id) != place]
+            self._told.update((place.public_id, place) for place in first)
+        else:
+            self._told_all_at = now
+            everybody = await self._database.call(places)
+            news = [place for place in everybody if self._is_news(place)]
+            self._told = {place.public_id: place for place in everybody}
+        await self._publisher.publish([(place.reply_group, place.event()) for place in news])
+
+    def _is_news(self, place: Place) -> bool:
+        """Among the first any change is; further back only another position is."""
+        told = self._told.get(place.public_id)
+        if told is None or place.position <= conf.FIRST_PLACES:
+            return told != place
+        return told.position != place.position

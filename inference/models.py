@@ -55,9 +55,12 @@ class WorkerNode(models.Model):
 
 
 class QueuePolicy(models.Model):
-    """The one row of limits, edited in the admin and applied live. Zero per user means no limit."""
+    """The one row of limits, edited in the admin and applied live. Zero means no limit, except for
+    N, Q and the length of answers.
+    """
 
     class Order(models.TextChoices):
+        FAIR = "fair", _("everybody in turn")
         FIFO = "fifo", _("first come, first served")
 
     max_running = models.PositiveIntegerField(
@@ -74,7 +77,27 @@ class QueuePolicy(models.Model):
         _("waiting per user"), help_text=_("0 means no limit.")
     )
     max_new_tokens = models.PositiveIntegerField(_("tokens per answer at most"))
-    order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FIFO)
+    order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FAIR)
+    priority_staff = models.SmallIntegerField(
+        _("priority of staff"), default=2, help_text=_("Higher goes first.")
+    )
+    priority_members = models.SmallIntegerField(_("priority of members"), default=1)
+    priority_guests = models.SmallIntegerField(_("priority of guests"), default=0)
+    ageing_seconds = models.PositiveIntegerField(
+        _("seconds per step of priority"),
+        default=60,
+        help_text=_(
+            "Whoever has waited this long goes up by one, as far as the highest of these. 0: never."
+        ),
+    )
+    max_waiting_seconds = models.PositiveIntegerField(
+        _("seconds waiting at most"), default=0, help_text=_("0 means no limit.")
+    )
+    max_running_seconds = models.PositiveIntegerField(
+        _("seconds running at most"),
+        default=0,
+        help_text=_("What is written by then stays. 0 means no limit."),
+    )
     paused = models.BooleanField(
         _("paused"), default=False, help_text=_("Nothing new starts; what runs goes on.")
     )
@@ -86,6 +109,26 @@ class QueuePolicy(models.Model):
 
     def __str__(self) -> str:
         return f"N={self.max_running} Q={self.max_waiting}"
+
+    @property
+    def top_priority(self) -> int:
+        """The highest that ageing lifts anybody to: equal to all, never above anybody."""
+        return max(self.priority_staff, self.priority_members, self.priority_guests)
+
+
+class HousekeeperLease(models.Model):
+    """One row: which worker keeps house, and until when; `queue.housekeeping` writes it."""
+
+    holder = models.CharField(_("holder"), max_length=120, blank=True)
+    until = models.DateTimeField(_("until"))
+
+    class Meta:
+        verbose_name = _("housekeeper")
+        verbose_name_plural = _("housekeeper")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_housekeeper_row")]
+
+    def __str__(self) -> str:
+        return self.holder
 
 
 class GenerationRequest(models.Model):
@@ -110,7 +153,10 @@ class GenerationRequest(models.Model):
     id = models.BigAutoField(primary_key=True)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="generation_requests"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="generation_requests",
+        db_index=False,  # `request_user` is that index
     )
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.WAITING
@@ -128,8 +174,14 @@ class GenerationRequest(models.Model):
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    running_since = models.DateTimeField(_("claimed by this worker"), null=True, blank=True)
     abort_requested = models.BooleanField(_("abort requested"), default=False)
     wanted_until = models.DateTimeField(_("wanted until"), null=True, blank=True)
+
+    # Of the poison rule (`inference.queue.poison`). A suspect runs alone.
+    suspect = models.BooleanField(_("runs alone"), default=False)
+    deaths = models.PositiveSmallIntegerField(_("engines that died on it"), default=0)
+    tokens_at_claim = models.PositiveIntegerField(default=0, editable=False)
 
     output_text = models.TextField(blank=True)
     output_token_ids = models.JSONField(default=list, blank=True)
@@ -150,17 +202,51 @@ class GenerationRequest(models.Model):
     class Meta:
         verbose_name = _("request")
         verbose_name_plural = _("requests")
+        # The queue is small, its history is not: no query of the queue walks through the history.
+        # The conditions have no values in them, so that SQLite sees in any query that they apply.
         indexes = [
-            # The queue is small, its history is not: every queue query stays inside these.
             models.Index(
-                fields=["id"], name="request_active", condition=Q(state__in=["waiting", "running"])
+                # In the order in which the window of `ordering` counts, with all that it reads
+                # (for SQLite that includes what the condition reads).
+                fields=[
+                    "user",
+                    "state",
+                    "id",
+                    "priority",
+                    "submitted_at",
+                    "model",
+                    "suspect",
+                    "ended_at",
+                ],
+                name="request_active",
+                condition=Q(ended_at__isnull=True),
             ),
             models.Index(
-                fields=["user"],
-                name="request_active_user",
-                condition=Q(state__in=["waiting", "running"]),
+                fields=["priority", "id", "user", "model", "ended_at", "lease_until"],
+                name="request_waiting",
+                condition=Q(ended_at__isnull=True, lease_until__isnull=True),
             ),
-            models.Index(fields=["-ended_at"], name="request_ended"),
+            models.Index(
+                fields=["worker", "lease_until"],
+                name="request_running",
+                condition=Q(lease_until__isnull=False),
+            ),
+            models.Index(fields=["user", "ended_at"], name="request_user"),
+            models.Index(
+                fields=["-ended_at"], name="request_ended", condition=Q(ended_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running"], ended_at__isnull=True)
+                | Q(state__in=["finished", "aborted", "failed"], ended_at__isnull=False),
+                name="over_means_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="running", lease_until__isnull=False)
+                | (~Q(state="running") & Q(lease_until__isnull=True)),
+                name="running_means_leased",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -78,6 +78,7 @@ class InferenceWorker:
         )
         # People who wait while the model loads are told their place too.
         self._every(conf.HEARTBEAT_SECONDS, self.beat)
+        self._every(conf.HOUSEKEEPING_SECONDS, self.keep_house)
         self._every(0, self.look)
         info = await self.backend.start(self._on_progress)
         await self._become_ready(info)
@@ -104,6 +105,7 @@ class InferenceWorker:
         await self._hand_back_all()
         await self.backend.stop()
         if self.node is not None:
+            await self.housekeeper.leave_duty(self.node.name)
             await self._report(state=NodeState.STOPPED)
         await self.database.close()
 
@@ -181,7 +183,7 @@ class InferenceWorker:
             await self.database.call(leases.checkpoint, self.node, changed)
 
     async def beat(self) -> None:
-        """Says that this worker lives, renews its leases, lets go of what it lost."""
+        """Says that this worker lives, renews its leases, ends what is due, lets go of the lost."""
         if self.node is None:
             return
         before = {request.key for request in self.running}
@@ -194,6 +196,12 @@ class InferenceWorker:
                 self.backend.abort(request.tag)
             elif request.key in before - held.keys() and not request.ending:
                 self._let_go(request)
+        await self._end_overdue(self.node)
+
+    async def keep_house(self) -> None:
+        """The housekeeping that one worker does for all; whoever comes first, while it lives."""
+        if self.node is None or not await self.housekeeper.take_duty(self.node.name):
+            return
         if await self.housekeeper.rescue_and_expire():
             self.wake()
 
@@ -238,7 +246,7 @@ class InferenceWorker:
             logger.error("The engine died: %s", event.detail)
             self._accepting = False
             await self._report(state=NodeState.STARTING, detail=event.detail[:200])
-            await self._hand_back_all()
+            await self._hand_back_all(engine_died=True)
         elif isinstance(event, BackendReady):
             await self._become_ready(event.info)
 
@@ -268,17 +276,27 @@ class InferenceWorker:
         if row is not None:
             await self.publisher.publish([(row.reply_group, finished_event(row))])
 
+    async def _end_overdue(self, node: WorkerNode) -> None:
+        """Ends what has run for too long, with the text that it has."""
+        overdue = await self.database.call(leases.overdue, node)
+        for request in self.running:
+            if request.key in overdue and not request.ending:
+                self._end_later(request, "length", "deadline", leases.deadline_sentence())
+                self.backend.abort(request.tag)
+
     def _let_go(self, request: RunningRequest) -> None:
         logger.warning("Lost the lease on request %s.", request.public_id)
         self.running.discard(request)
         self.backend.abort(request.tag)
 
-    async def _hand_back_all(self) -> None:
+    async def _hand_back_all(self, engine_died: bool = False) -> None:
         taken = self.running.take_all()
         if self.node is None:
             return
         progress = [request.progress() for request in taken if not request.ending]
-        count = await self.database.call(leases.hand_back, self.node, progress)
+        count = await self.database.call(
+            leases.hand_back, self.node, progress, engine_died=engine_died
+        )
         if count:
             logger.info("Handed %d running requests back to the queue.", count)
 

@@ -26,7 +26,7 @@ from chatsite.chat.protocol import (
     MessageSend,
     Params,
 )
-from inference.queue import NewRequest, NotFound, Refused, submit
+from inference.queue import Group, NewRequest, NotFound, Refused, submit, tell_rejected
 
 TITLE_CHARACTERS = 60
 
@@ -41,13 +41,17 @@ class Outcome:
 
 def perform(user: User, frame: EnqueueFrame) -> Outcome:
     """Does what the frame asks. `Refused`, `NotFound` or `SessionEnded`: nothing was stored."""
-    match frame:
-        case MessageSend():
-            return send_message(user, frame)
-        case MessageEdit():
-            return edit(user, frame)
-        case MessageRegenerate():
-            return regenerate(user, frame)
+    try:
+        match frame:
+            case MessageSend():
+                return send_message(user, frame)
+            case MessageEdit():
+                return edit(user, frame)
+            case MessageRegenerate():
+                return regenerate(user, frame)
+    except Refused as refused:
+        tell_rejected(user.pk, refused)
+        raise
 
 
 def send_message(user: User, frame: MessageSend) -> Outcome:
@@ -132,11 +136,18 @@ def _answer(
             params=_chat_params(params.sampling),
             reply_group=user_group(user.pk),
             context={"conversation": str(conversation.id), "message": str(answer.id)},
+            group=_group(user),
         )
     )
     answer.request_id = request.public_id
     answer.save(force_insert=True)
     return _accepted(client_id, question, answer)
+
+
+def _group(user: User) -> Group:
+    if user.is_staff:
+        return Group.STAFF
+    return Group.GUESTS if user.is_guest else Group.MEMBERS
 
 
 def _chat_params(sampling: dict[str, Any]) -> dict[str, Any]:
@@ -154,12 +165,15 @@ def _once(user: User, client_id: str, act: Callable[[], Accepted]) -> Outcome:
             lock_user(user.pk)
             before = _accepted_before(user, client_id)
             return Outcome(before, repeated=True) if before else Outcome(act(), repeated=False)
-    except IntegrityError:
-        # Another socket committed the same client_id between our look and our insert.
+    except IntegrityError as error:
+        # Another socket committed between our look and our insert: the same client_id, or another
+        # answer in the same conversation (`one_answer_at_a_time`).
         before = _accepted_before(user, client_id)
-        if before is None:
-            raise
-        return Outcome(before, repeated=True)
+        if before is not None:
+            return Outcome(before, repeated=True)
+        if _is_second_answer(error):
+            raise _still_answered() from error
+        raise
 
 
 def _accepted_before(user: User, client_id: str) -> Accepted | None:
@@ -192,11 +206,19 @@ def _idle_conversation(user: User, conversation_id: UUID) -> Conversation:
     if conversation is None:
         raise NotFound("There is no such conversation.")
     if conversation.messages.filter(state=Message.State.GENERATING).exists():
-        raise Refused(
-            "invalid",
-            _("This conversation is still being answered. Wait for the answer, or stop it."),
-        )
+        raise _still_answered()
     return conversation
+
+
+def _is_second_answer(error: IntegrityError) -> bool:
+    # PostgreSQL names the constraint, SQLite its column.
+    return any(name in str(error) for name in ("one_answer_at_a_time", "message.conversation_id"))
+
+
+def _still_answered() -> Refused:
+    return Refused(
+        "invalid", _("This conversation is still being answered. Wait for the answer, or stop it.")
+    )
 
 
 def _answer_to_follow(conversation: Conversation, parent: str | None) -> Message | None:

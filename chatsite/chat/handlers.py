@@ -62,7 +62,7 @@ def greeting(user: User) -> list[frames.Frame]:
     hello = frames.hello(person, models_on_offer(), [_active(row) for row in rows])
     waiting = {str(row.public_id) for row in rows if row.state == row.State.WAITING}
     # A place is only told when it changes; whoever comes in between would not hear of it.
-    mine = [place for place in places() if place.public_id in waiting] if waiting else []
+    mine = [one for one in places(user_id=user.pk) if one.public_id in waiting] if waiting else []
     return [hello, *(place.event().to_dict() for place in mine)]
 
 

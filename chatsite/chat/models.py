@@ -79,7 +79,13 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "client_id"], condition=~Q(client_id=""), name="one_answer_per_send"
-            )
+            ),
+            # Of two tabs that send at once one is refused, whatever the code around this does.
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(state="generating"),
+                name="one_answer_at_a_time",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,10 +11,13 @@ from inference.queue.aborting import abort
 from inference.queue.looking import active_for_user, keep_wanted, snapshot
 from inference.queue.owners import move_requests
 from inference.queue.places import Place, places
+from inference.queue.policy import Group
 from inference.queue.submission import NewRequest, submit
 from inference.queue.workers import models_on_offer, ready_workers
+from inference.signals import tell_rejected
 
 __all__ = [
+    "Group",
     "NewRequest",
     "NotFound",
     "Place",
@@ -29,4 +32,5 @@ __all__ = [
     "ready_workers",
     "snapshot",
     "submit",
+    "tell_rejected",
 ]

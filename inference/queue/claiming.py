@@ -1,15 +1,13 @@
 """Hands waiting requests to a worker with free places."""
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from inference import conf
-from inference.models import GenerationRequest, QueuePolicy, WorkerNode
+from inference import conf, signals
+from inference.models import GenerationRequest, WorkerNode
 from inference.queue.clock import database_now
-from inference.queue.ordering import State, waiting_in_order
+from inference.queue.ordering import Standing, State, running_requests, waiting_in_order
 from inference.queue.policy import locked_policy
 
 
@@ -18,43 +16,62 @@ def claim(worker: WorkerNode, held: int) -> list[GenerationRequest]:
     with transaction.atomic():
         policy = locked_policy()
         free = min(policy.max_running, worker.slots) - held
-        if policy.paused or free <= 0:
+        if policy.paused or free <= 0 or _runs_a_suspect(worker):
             return []
-        chosen = _next(policy, worker.model, free)
-        now = database_now()
+        standings = waiting_in_order(policy, worker.model, free)
+        chosen = _still_waiting(_fitting(standings, held))
+        now = database_now() if chosen else None
         for request in chosen:
-            _give(request, worker, now + timedelta(seconds=conf.LEASE_SECONDS))
-            request.claimed_at = request.claimed_at or now
-            request.save()
+            _give(request, worker, now)  # type: ignore[arg-type]
         return chosen
 
 
-def _next(policy: QueuePolicy, model: str, free: int) -> list[GenerationRequest]:
-    """The first `free` requests in order, passing over users who already run their share."""
-    running = _running_per_user() if policy.max_running_per_user else Counter[int]()
+def _runs_a_suspect(worker: WorkerNode) -> bool:
+    return running_requests().filter(worker=worker, suspect=True).exists()
+
+
+def _fitting(standings: list[Standing], held: int) -> list[int]:
+    """Keys up to the first suspect, which has to wait until this worker holds nothing.
+
+    Nothing goes past it here, so that a stream of others cannot keep it waiting for ever.
+    """
     chosen: list[int] = []
-    for key, user_id in _candidates(policy, model):
-        if policy.max_running_per_user and running[user_id] >= policy.max_running_per_user:
-            continue
-        running[user_id] += 1
-        chosen.append(key)
-        if len(chosen) == free:
+    for standing in standings:
+        if standing.passed_over:
             break
-    found = GenerationRequest.objects.select_for_update().in_bulk(chosen)
-    return [found[key] for key in chosen if found[key].state == State.WAITING]
+        if not standing.suspect:
+            chosen.append(standing.key)
+            continue
+        return chosen if chosen or held else [standing.key]
+    return chosen
 
 
-def _candidates(policy: QueuePolicy, model: str) -> Iterable[tuple[int, int]]:
-    return waiting_in_order(policy, model).values_list("id", "user_id").iterator(chunk_size=200)
+def _still_waiting(keys: list[int]) -> list[GenerationRequest]:
+    # Aborts do not take the policy lock, so one may have come in between.
+    # By id, like everybody who locks several, so that two of them never wait for each other.
+    rows = GenerationRequest.objects.select_for_update().filter(pk__in=keys).order_by("id")
+    found = {row.pk: row for row in rows}
+    return [found[key] for key in keys if key in found and found[key].state == State.WAITING]
 
 
-def _running_per_user() -> Counter[int]:
-    running = GenerationRequest.objects.filter(state=State.RUNNING)
-    return Counter(running.values_list("user_id", flat=True))
-
-
-def _give(request: GenerationRequest, worker: WorkerNode, lease_until: object) -> None:
+def _give(request: GenerationRequest, worker: WorkerNode, now: datetime) -> None:
     request.move_to(State.RUNNING)
     request.worker = worker
     request.attempt += 1
-    request.lease_until = lease_until  # type: ignore[assignment]
+    request.lease_until = now + timedelta(seconds=conf.LEASE_SECONDS)
+    request.claimed_at = request.claimed_at or now
+    request.running_since = now
+    request.tokens_at_claim = request.completion_tokens
+    request.save(update_fields=_CLAIM_FIELDS)
+    signals.after_commit(signals.started, request)
+
+
+_CLAIM_FIELDS = [
+    "state",
+    "worker",
+    "attempt",
+    "lease_until",
+    "claimed_at",
+    "running_since",
+    "tokens_at_claim",
+]

@@ -2,7 +2,7 @@
 text.
 """
 
-from inference import conf
+from inference import conf, signals
 from inference.models import GenerationRequest
 from inference.queue.clock import database_now
 
@@ -26,3 +26,4 @@ def end(request: GenerationRequest, reason: str, code: str = "", detail: str = "
     request.lease_until = None
     request.save()
     conf.recorder()(request)
+    signals.after_commit(signals.finished, request)

@@ -7,7 +7,7 @@ from inference import conf
 from inference.errors import NotFound
 from inference.models import GenerationRequest, as_public_id
 from inference.queue.clock import database_now
-from inference.queue.ordering import ACTIVE, State
+from inference.queue.ordering import active_requests, waiting_requests
 
 
 def snapshot(public_id: str, user: Any) -> GenerationRequest:
@@ -31,12 +31,11 @@ def visible(requests: Any, public_id: str, user: Any) -> GenerationRequest:
 
 def active_for_user(user_id: int) -> list[GenerationRequest]:
     """The user's waiting and running requests, oldest first."""
-    return list(GenerationRequest.objects.filter(user_id=user_id, state__in=ACTIVE).order_by("id"))
+    return list(active_requests().filter(user_id=user_id).order_by("id"))
 
 
 def keep_wanted(user_id: int) -> int:
     """Says that the user is still there; returns how many of their requests wait."""
     until = database_now() + timedelta(seconds=conf.WANTED_SECONDS)
-    return GenerationRequest.objects.filter(user_id=user_id, state=State.WAITING).update(
-        wanted_until=until
-    )
+    mine = waiting_requests().filter(user_id=user_id)
+    return mine.update(wanted_until=until)

@@ -1,17 +1,177 @@
-"""The one place that says who is next."""
+"""The one place that says who is next: claims, positions and estimates all read this order.
 
+Highest priority first; then everybody's first request before anybody's second (those that run
+count); then arrival. Somebody who may start nothing right now is passed over: they come after
+everybody who may, so that the first in this order is the one that is claimed next.
+"""
+
+from typing import Any, NamedTuple
+
+from django.db import connection
 from django.db.models import QuerySet
 
 from inference.models import GenerationRequest, QueuePolicy
 
 State = GenerationRequest.State
-ACTIVE = (State.WAITING, State.RUNNING)
+
+# Levels of priority gained by waiting, by the database's clock.
+_AGED = {
+    "postgresql": (
+        "GREATEST(priority, LEAST(%(top)s, priority + GREATEST(0, FLOOR("
+        "date_part('epoch', statement_timestamp() - submitted_at) / %(ageing)s))))"
+    ),
+    "sqlite": (
+        "MAX(priority, MIN(%(top)s, priority + MAX(0, CAST("
+        "(julianday('now') - julianday(submitted_at)) * 86400 / %(ageing)s AS INTEGER))))"
+    ),
+}
+
+# `running` sorts before `waiting`, so a person's running requests are their first ones. The window
+# and what it reads are the index `request_active`.
+_ORDER = """
+SELECT id, model, suspect, level, CASE WHEN %(fair)s THEN turn ELSE 1 END AS place,
+    CASE WHEN (%(share)s > 0 AND turn > %(share)s) OR (suspect AND %(a_suspect_runs)s)
+        THEN 1 ELSE 0 END AS passed_over
+FROM (
+    SELECT id, model, suspect, state, {LEVEL} AS level,
+        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY state, id) AS turn
+    FROM inference_generationrequest
+    WHERE ended_at IS NULL {OF_PEOPLE}
+        AND (%(any_model)s OR state = 'running' OR model = '' OR model = %(model)s)
+) AS active
+WHERE state = 'waiting'
+ORDER BY passed_over, level DESC, place, id
+LIMIT %(limit)s
+"""
+# Both walk the index `request_waiting`; the first from one priority to the next lower one.
+_PRIORITIES = """
+WITH RECURSIVE priorities(priority) AS (
+    SELECT (SELECT priority FROM inference_generationrequest
+        WHERE ended_at IS NULL AND lease_until IS NULL
+        ORDER BY priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (SELECT lower.priority FROM inference_generationrequest AS lower
+        WHERE ended_at IS NULL AND lease_until IS NULL AND lower.priority < priorities.priority
+        ORDER BY lower.priority DESC LIMIT 1)
+    FROM priorities WHERE priorities.priority IS NOT NULL
+)
+SELECT priority FROM priorities WHERE priority IS NOT NULL
+"""
+_OLDEST = """
+SELECT id, user_id, {LEVEL} AS level FROM inference_generationrequest
+WHERE ended_at IS NULL AND lease_until IS NULL AND priority = %(priority)s
+    AND (%(any_model)s OR model = '' OR model = %(model)s)
+ORDER BY id LIMIT %(oldest)s
+"""
+_EVERYBODY = 2**31 - 1
+_FEW = 100
+_OLDEST_PER_ROW = 4
+_OLDEST_AT_LEAST = 32
+
+Parameters = dict[str, str | int | bool]
+Rank = tuple[int, float, int, int]
 
 
-def waiting_in_order(policy: QueuePolicy, model: str | None = None) -> QuerySet[GenerationRequest]:
-    """Waiting requests, the next one first; for a worker's model, or all."""
-    del policy  # `fifo` is the only order yet; the policy's field names it.
-    waiting = GenerationRequest.objects.filter(state=State.WAITING)
-    if model is not None:
-        waiting = waiting.filter(model__in=["", model])
-    return waiting.order_by("-priority", "id")
+class Standing(NamedTuple):
+    """One waiting request in its place in the order."""
+
+    key: int
+    model: str
+    suspect: bool
+    level: float
+    place: int
+    passed_over: bool
+
+    @property
+    def rank(self) -> Rank:
+        """What the order compares; lower is earlier."""
+        return int(self.passed_over), -self.level, self.place, self.key
+
+
+def active_requests() -> QuerySet[GenerationRequest]:
+    """What waits or runs; the filter is the condition of the index `request_active`."""
+    return GenerationRequest.objects.filter(ended_at__isnull=True)
+
+
+def running_requests() -> QuerySet[GenerationRequest]:
+    """What runs; the filter is the condition of the index `request_running`.
+
+    A constraint makes it the same as the state, which planners would take for a second condition.
+    """
+    return GenerationRequest.objects.filter(lease_until__isnull=False)
+
+
+def waiting_requests() -> QuerySet[GenerationRequest]:
+    """What waits; the filter is the condition of the index `request_waiting`."""
+    return GenerationRequest.objects.filter(ended_at__isnull=True, lease_until__isnull=True)
+
+
+def waiting_in_order(
+    policy: QueuePolicy, model: str | None = None, limit: int = _EVERYBODY
+) -> list[Standing]:
+    """Waiting requests, the next one first; those that a worker with `model` would take, or all."""
+    parameters = _parameters(policy, model, limit)
+    if limit <= _FEW:
+        found = _first_few(parameters, max(_OLDEST_AT_LEAST, limit * _OLDEST_PER_ROW))
+        if found is not None:
+            return found
+    return _standings(order_sql(), parameters)
+
+
+def order_sql(people: bool = False) -> str:
+    """The query in this database's words: over all people, or over those of a parameter."""
+    sql = _ORDER.replace("{OF_PEOPLE}", "AND user_id IN {PEOPLE}" if people else "")
+    return sql.replace("{LEVEL}", _AGED[connection.vendor])
+
+
+def _first_few(parameters: Parameters, oldest: int) -> list[Standing] | None:
+    """The beginning of the order without a look at everybody, or None if that cannot be proven.
+
+    Within one priority an older request is never at a lower level than a younger one. So the first
+    few are among the people who have one of the oldest requests of some priority, as long as they
+    stand before the oldest that was not looked at, in the best place that it could have.
+    """
+    people: set[int] = set()
+    unseen: list[Rank] = []
+    for priority in _column(_PRIORITIES, {}):
+        sql = _OLDEST.replace("{LEVEL}", _AGED[connection.vendor])
+        rows = _rows(sql, {**parameters, "priority": priority, "oldest": oldest + 1})
+        people.update(user_id for _key, user_id, _level in rows[:oldest])
+        unseen.extend((0, -level, 1, key) for key, _user_id, level in rows[oldest:])
+    if not people:
+        return []
+    keys = ",".join(map(str, sorted(people)))
+    found = _standings(order_sql(people=True).replace("{PEOPLE}", f"({keys})"), parameters)
+    proven = not unseen or (found and found[-1].rank < min(unseen))
+    return found if proven else None
+
+
+def _standings(sql: str, parameters: Parameters) -> list[Standing]:
+    return [
+        Standing(key, model, bool(suspect), level, place, bool(passed_over))
+        for key, model, suspect, level, place, passed_over in _rows(sql, parameters)
+    ]
+
+
+def _column(sql: str, parameters: Parameters) -> list[Any]:
+    return [value for (value,) in _rows(sql, parameters)]
+
+
+def _rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _parameters(policy: QueuePolicy, model: str | None, limit: int) -> Parameters:
+    return {
+        "share": policy.max_running_per_user,
+        "a_suspect_runs": running_requests().filter(suspect=True).exists(),
+        "any_model": model is None,
+        "model": model or "",
+        "fair": policy.order == QueuePolicy.Order.FAIR.value,
+        "top": policy.top_priority,
+        "ageing": policy.ageing_seconds or 10**12,
+        "limit": limit,
+    }

@@ -13,7 +13,9 @@ def recent_service_seconds() -> list[float]:
     """Claimed → ended of the latest finished requests, newest first."""
     rows = (
         GenerationRequest.objects.filter(
-            state=GenerationRequest.State.FINISHED, claimed_at__isnull=False
+            state=GenerationRequest.State.FINISHED,
+            claimed_at__isnull=False,
+            ended_at__isnull=False,  # the condition of the index
         )
         .order_by("-ended_at")
         .values_list("claimed_at", "ended_at")[:SAMPLE]

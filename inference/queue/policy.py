@@ -3,9 +3,28 @@ this lock.
 """
 
 from dataclasses import asdict
+from enum import StrEnum
 
 from inference import conf
 from inference.models import QueuePolicy
+
+
+class Group(StrEnum):
+    """The kinds of people that the policy tells apart; whoever submits says which."""
+
+    STAFF = "staff"
+    MEMBERS = "members"
+    GUESTS = "guests"
+
+
+def priority_of(policy: QueuePolicy, group: Group) -> int:
+    """What the policy gives to this kind of people as it stands."""
+    priorities = {
+        Group.STAFF: policy.priority_staff,
+        Group.MEMBERS: policy.priority_members,
+        Group.GUESTS: policy.priority_guests,
+    }
+    return priorities[group]
 
 
 def current_policy() -> QueuePolicy:

@@ -1,11 +1,18 @@
-"""Brings back what a dead worker left, and drops what nobody waits for any more."""
+"""Brings back what a dead worker left, and drops what waited too long or for nobody."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from inference.models import GenerationRequest
 from inference.queue.clock import database_now
 from inference.queue.ending import end
-from inference.queue.ordering import State
+from inference.queue.ordering import running_requests, waiting_requests
+from inference.queue.poison import worker_vanished_with
+from inference.queue.policy import current_policy
 from inference.queue.running import release
 
 
@@ -14,22 +21,46 @@ def rescue() -> list[GenerationRequest]:
     wanted).
     """
     with transaction.atomic():
-        lost = GenerationRequest.objects.select_for_update().filter(
-            state=State.RUNNING, lease_until__lt=database_now()
-        )
+        lost = running_requests().select_for_update().filter(lease_until__lt=database_now())
         rescued = list(lost.order_by("id"))
+        together: dict[int | None, list[GenerationRequest]] = defaultdict(list)
+        for request in rescued:
+            together[request.worker_id].append(request)
+        for requests in together.values():
+            worker_vanished_with(requests)
         for request in rescued:
             release(request)
         return rescued
 
 
 def expire() -> list[GenerationRequest]:
-    """Waiting requests whose person has gone, ended."""
+    """Waiting requests whose person has gone, or whose time is over, ended."""
     with transaction.atomic():
-        unwanted = GenerationRequest.objects.select_for_update().filter(
-            state=State.WAITING, wanted_until__lt=database_now()
+        now = database_now()
+        unwanted = _ended(
+            _waiting().filter(wanted_until__lt=now),
+            "aborted",
+            _("Nobody was waiting for this answer any more."),
         )
-        expired = list(unwanted.order_by("id"))
-        for request in expired:
-            end(request, "aborted", "expired", "Nobody was waiting for this answer any more.")
-        return expired
+        limit = current_policy().max_waiting_seconds
+        return unwanted + (_past_the_deadline(now, limit) if limit else [])
+
+
+def _past_the_deadline(now: datetime, limit: int) -> list[GenerationRequest]:
+    late = _waiting().filter(submitted_at__lt=now - timedelta(seconds=limit))
+    sentence = _("No place came free within %(limit)d seconds. Try again later.")
+    return _ended(late, "failed", sentence % {"limit": limit})
+
+
+def _waiting() -> QuerySet[GenerationRequest]:
+    # An answer that has begun goes on, whoever watches and however long its next worker is coming.
+    return waiting_requests().select_for_update().filter(claimed_at=None)
+
+
+def _ended(
+    requests: QuerySet[GenerationRequest], reason: str, detail: str
+) -> list[GenerationRequest]:
+    expired = list(requests.order_by("id"))
+    for request in expired:
+        end(request, reason, "expired", detail)
+    return expired

@@ -13,14 +13,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from inference import conf
+from inference import conf, signals
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue.clock import database_now
 from inference.queue.ending import end
-from inference.queue.ordering import State
-
-# A request that has been given out this often without an end is not tried again.
-MAX_ATTEMPTS = 5
+from inference.queue.ordering import State, running_requests
+from inference.queue.poison import end_if_poison, engine_died_on
+from inference.queue.policy import current_policy
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Ending:
 def checkpoint(worker: WorkerNode, running: Iterable[Progress]) -> None:
     """Stores the text so far of what changed since the last checkpoint, in one transaction."""
     with transaction.atomic():
-        for progress in running:
+        for progress in sorted(running, key=lambda one: one.key):
             held = _held(worker, progress)
             if held is not None:
                 _apply(held, progress)
@@ -66,17 +65,30 @@ def renew_leases(worker: WorkerNode) -> dict[int, str]:
     up in the middle of an answer takes it along.
     """
     until = database_now() + timedelta(seconds=conf.LEASE_SECONDS)
-    held = GenerationRequest.objects.filter(worker=worker, state=State.RUNNING)
+    held = running_requests().filter(worker=worker)
     held.update(lease_until=until)
     return dict(held.values_list("id", "reply_group"))
 
 
 def abort_flags(worker: WorkerNode) -> set[int]:
     """Keys of the worker's requests that somebody wants ended; the doorbell may have been lost."""
-    flagged = GenerationRequest.objects.filter(
-        worker=worker, state=State.RUNNING, abort_requested=True
-    )
+    flagged = running_requests().filter(worker=worker, abort_requested=True)
     return set(flagged.values_list("id", flat=True))
+
+
+def overdue(worker: WorkerNode) -> set[int]:
+    """Keys of the worker's requests that it has run for longer than the policy allows."""
+    limit = current_policy().max_running_seconds
+    if not limit:
+        return set()
+    latest = database_now() - timedelta(seconds=limit)
+    late = running_requests().filter(worker=worker, running_since__lt=latest)
+    return set(late.values_list("id", flat=True))
+
+
+def deadline_sentence() -> str:
+    """What a person reads under an answer that was cut off at the deadline."""
+    return _("The time for one answer was over, so it ends here.")
 
 
 def finish(worker: WorkerNode, ending: Ending) -> GenerationRequest | None:
@@ -91,7 +103,10 @@ def finish(worker: WorkerNode, ending: Ending) -> GenerationRequest | None:
 
 
 def hand_back(
-    worker: WorkerNode, running: Iterable[Progress], keys: Iterable[int] | None = None
+    worker: WorkerNode,
+    running: Iterable[Progress],
+    keys: Iterable[int] | None = None,
+    engine_died: bool = False,
 ) -> int:
     """Returns what the worker holds (or of it only `keys`) to the queue; how many.
 
@@ -105,6 +120,9 @@ def hand_back(
             progress = newest.get(request.pk)
             if progress is not None and progress.attempt == request.attempt:
                 _apply(request, progress)
+        if engine_died:
+            engine_died_on(held)
+        for request in held:
             release(request)
         return len(held)
 
@@ -114,15 +132,14 @@ def release(request: GenerationRequest) -> None:
     if request.abort_requested:
         end(request, "aborted")
         return
-    if request.attempt >= MAX_ATTEMPTS:
-        end(request, "failed", "engine_died", _("The model stopped several times on this request."))
+    if end_if_poison(request):
         return
     request.move_to(State.WAITING)
     request.worker = None
     request.lease_until = None
-    request.wanted_until = (
-        None  # An answer that has begun goes on, whether or not somebody watches.
-    )
+    request.running_since = None
+    # An answer that has begun goes on, whether or not somebody watches.
+    request.wanted_until = None
     request.save()
 
 
@@ -138,7 +155,7 @@ _PROGRESS_FIELDS = [
 
 
 def _all_held(worker: WorkerNode) -> QuerySet[GenerationRequest]:
-    return GenerationRequest.objects.select_for_update().filter(worker=worker, state=State.RUNNING)
+    return running_requests().select_for_update().filter(worker=worker).order_by("id")
 
 
 def _held(worker: WorkerNode, progress: Progress) -> GenerationRequest | None:
@@ -152,4 +169,6 @@ def _apply(request: GenerationRequest, progress: Progress) -> None:
     request.prompt_tokens = progress.prompt_tokens
     request.cached_tokens = progress.cached_tokens
     request.truncated = request.truncated or progress.truncated
-    request.first_token_at = request.first_token_at or progress.first_token_at
+    if request.first_token_at is None and progress.first_token_at is not None:
+        request.first_token_at = progress.first_token_at
+        signals.after_commit(signals.first_token, request)

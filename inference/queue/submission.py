@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from inference import conf
+from inference import conf, signals
 from inference.engine.sampling_params import InvalidParams, SamplingParams
 from inference.errors import Refused
 from inference.models import GenerationRequest, QueuePolicy
 from inference.queue.admission import check_admission
 from inference.queue.clock import database_now
-from inference.queue.policy import locked_policy
+from inference.queue.policy import Group, locked_policy, priority_of
 
 ChatMessage = dict[str, str]
 
@@ -26,7 +26,9 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class NewRequest:
-    """What somebody asks for. `context` comes back in every reply event, unread."""
+    """What somebody asks for. `context` comes back in every reply event, unread; `group` says what
+    kind of person asks, as the policy gives each a priority.
+    """
 
     user_id: int
     model: str
@@ -34,18 +36,30 @@ class NewRequest:
     params: dict[str, Any]
     reply_group: str
     context: dict[str, Any] = field(default_factory=dict)
-    priority: int = 0
+    group: Group = Group.MEMBERS
 
 
 def submit(new: NewRequest) -> GenerationRequest:
-    """Stores the request as waiting. Raises `Refused`; ring the doorbell after the commit."""
+    """Stores the request as waiting. Raises `Refused`; ring the doorbell after the commit.
+
+    The signal `rejected` is the caller's to send if a transaction of the caller's is open.
+    """
+    try:
+        return _submit(new)
+    except Refused as refused:
+        if not connection.in_atomic_block:
+            signals.tell_rejected(new.user_id, refused)
+        raise
+
+
+def _submit(new: NewRequest) -> GenerationRequest:
     messages, truncated = _checked_messages(new.messages)
     with transaction.atomic():
         policy = locked_policy()
         params = _checked_params(new.params, policy)
         check_admission(policy, new.user_id, new.model)
         now = database_now()
-        return GenerationRequest.objects.create(
+        request = GenerationRequest.objects.create(
             user_id=new.user_id,
             model=new.model,
             messages=messages,
@@ -53,10 +67,12 @@ def submit(new: NewRequest) -> GenerationRequest:
             params=params.to_dict(),
             reply_group=new.reply_group,
             context=new.context,
-            priority=new.priority,
+            priority=priority_of(policy, new.group),
             submitted_at=now,
             wanted_until=now + timedelta(seconds=conf.WANTED_SECONDS),
         )
+        signals.after_commit(signals.queued, request)
+        return request
 
 
 def _checked_params(given: dict[str, Any], policy: QueuePolicy) -> SamplingParams:

@@ -2,18 +2,20 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from chatsite.accounts.models import User
-from chatsite.chat.actions import Outcome, edit, regenerate, send_message
+from chatsite.chat.actions import Outcome, edit, perform, regenerate, send_message
 from chatsite.chat.models import Conversation, Message
 from chatsite.chat.protocol import MessageEdit, MessageRegenerate, MessageSend, Params
 from inference.models import GenerationRequest, QueuePolicy
 from inference.queue import NotFound, Refused
 from inference.queue.policy import current_policy
+from inference.signals import rejected
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +36,9 @@ def send(
 
 def answer(outcome: Outcome, text: str, finish_reason: str = "stop") -> None:
     """Ends the answer as the recorder does."""
-    GenerationRequest.objects.filter(public_id=outcome.accepted.request).update(state="finished")
+    GenerationRequest.objects.filter(public_id=outcome.accepted.request).update(
+        state="finished", ended_at=timezone.now()
+    )
     Message.objects.filter(pk=outcome.accepted.message).update(
         state="complete", text=text, finish_reason=finish_reason
     )
@@ -257,3 +261,67 @@ def test_one_client_id_sent_from_many_places_at_once_is_accepted_once(alice: Use
     assert len({outcome.accepted for outcome in outcomes}) == 1
     assert sum(not outcome.repeated for outcome in outcomes) == 1
     assert stored() == (1, 2, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_sends_at_once_into_one_conversation_one_is_accepted(alice: User) -> None:
+    first = send(alice)
+    answer(first, "done")
+
+    def sent(_index: int) -> str:
+        try:
+            send(alice, conversation=first.accepted.conversation)
+        except Refused as refused:
+            return refused.code
+        finally:
+            connection.close()
+        return "accepted"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(sent, range(16)))
+
+    assert sorted(outcomes) == ["accepted", *["invalid"] * 15]
+    assert stored() == (1, 4, 2)
+
+
+def test_the_database_itself_refuses_a_second_answer_that_is_being_written(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = send(alice)
+    before = stored()
+
+    def unchecked(user: User, conversation_id: UUID) -> Conversation:
+        return Conversation.objects.get(pk=conversation_id, user=user)
+
+    monkeypatch.setattr("chatsite.chat.actions._idle_conversation", unchecked)
+    with pytest.raises(Refused) as caught:
+        send(alice, conversation=first.accepted.conversation)
+    assert caught.value.code == "invalid"
+    assert stored() == before
+
+
+def test_staff_members_and_guests_get_the_priority_of_their_kind(alice: User, bob: User) -> None:
+    guest = User.objects.create(username="Guest 1", is_guest=True)
+    bob.is_staff = True
+    bob.save()
+    found = [
+        GenerationRequest.objects.get(public_id=send(person).accepted.request).priority
+        for person in (bob, alice, guest)
+    ]
+    assert found == [2, 1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_send_is_signalled_once_after_the_transaction(alice: User) -> None:
+    heard: list[str] = []
+
+    def receive(refused: Refused, **_sent: Any) -> None:
+        assert not connection.in_atomic_block
+        heard.append(refused.code)
+
+    rejected.connect(receive)
+    current_policy()
+    QueuePolicy.objects.update(max_waiting=0)
+    with pytest.raises(Refused):
+        perform(alice, MessageSend("c", None, None, "Hello", NO_PARAMS))
+    assert heard == ["not_ready"]

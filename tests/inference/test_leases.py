@@ -10,7 +10,7 @@ from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.queue import abort, running, snapshot
 from inference.queue.claiming import claim
 from inference.queue.rescue import expire, rescue
-from inference.queue.running import MAX_ATTEMPTS, Ending
+from inference.queue.running import Ending
 from tests.inference.build import (
     a_policy,
     a_request,
@@ -87,17 +87,6 @@ def test_handing_back_returns_everything_the_worker_holds(worker: WorkerNode) ->
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.state, first.output_text, second.state) == (State.WAITING, "kept", State.WAITING)
-
-
-def test_a_request_on_which_engines_keep_dying_ends_with_a_sentence(worker: WorkerNode) -> None:
-    request = claimed(worker)
-    for _ in range(MAX_ATTEMPTS - 1):
-        running.hand_back(worker, [])
-        claim(worker, 0)
-    running.hand_back(worker, [])
-    request.refresh_from_db()
-    assert (request.state, request.code) == (State.FAILED, "engine_died")
-    assert request.detail
 
 
 def test_aborting_a_waiting_request_ends_it_at_once(worker: WorkerNode) -> None:

@@ -1,6 +1,6 @@
-"""The queue under random histories: whatever happens, its promises hold.
+"""The queue under random histories, step by step the same as the plain model beside it.
 
-Rules are what people, workers and faults do; the model beside the database is a dict per request.
+Rules are what people, workers and faults do. `DATABASE_URL` chooses the database.
 """
 
 import pytest
@@ -15,129 +15,160 @@ from hypothesis.stateful import (
 )
 
 from inference.models import GenerationRequest, QueuePolicy, WorkerNode
-from inference.queue import Refused, abort, places, running
+from inference.queue import Group, Refused, abort, places, running
 from inference.queue.claiming import claim
 from inference.queue.rescue import rescue
 from inference.queue.running import Ending
 from tests.inference.build import a_policy, a_request, a_user, a_worker, age_lease, progress_of
+from tests.inference.queue_model import PRIORITY, QueueModel, Row
 
-State = GenerationRequest.State
+STATE_OF = {"stop": "finished", "length": "finished", "failed": "failed", "aborted": "aborted"}
 indexes = st.integers(0, 1_000)
 
 
 class QueueMachine(RuleBasedStateMachine):
     """Two workers, three people, any order of events."""
 
-    @initialize(n=st.integers(1, 3), q=st.integers(0, 4), share=st.integers(0, 2))
-    def start(self, n: int, q: int, share: int) -> None:
+    @initialize(
+        n=st.integers(1, 3),
+        q=st.integers(0, 6),
+        share=st.integers(0, 2),
+        patience=st.integers(0, 3),
+        fair=st.booleans(),
+    )
+    def start(self, n: int, q: int, share: int, patience: int, fair: bool) -> None:
         GenerationRequest.objects.all().delete()
         WorkerNode.objects.all().delete()
-        a_policy(
-            max_running=n, max_waiting=q, max_running_per_user=share, max_waiting_per_user=share * 2
-        )
-        self.policy = QueuePolicy.objects.get()
         self.workers = [a_worker(), a_worker()]
         self.people = [a_user() for _ in range(3)]
-        self.ended: dict[int, str] = {}
-        self.texts: dict[int, str] = {}
+        self.model = QueueModel(n, q, share, patience, fair, workers=2)
+        self._set_policy()
 
-    def _rows(self, *states: str) -> list[GenerationRequest]:
-        return list(GenerationRequest.objects.filter(state__in=states).order_by("id"))
+    def _set_policy(self) -> None:
+        model = self.model
+        a_policy(
+            max_running=model.n,
+            max_waiting=model.q,
+            max_running_per_user=model.share,
+            max_waiting_per_user=model.patience,
+            order=QueuePolicy.Order.FAIR if model.fair else QueuePolicy.Order.FIFO,
+        )
 
-    @rule(person=indexes)
-    def submit(self, person: int) -> None:
-        active = len(self._rows(State.WAITING, State.RUNNING))
-        user = self.people[person % 3]
-        mine = GenerationRequest.objects.filter(
-            user=user, state__in=[State.WAITING, State.RUNNING]
-        ).count()
-        share = self.policy.max_running_per_user + self.policy.max_waiting_per_user
-        full = active >= 2 * self.policy.max_running + self.policy.max_waiting
-        over_share = share and mine >= share
+    def _pick(self, which: int, *states: str) -> tuple[GenerationRequest, Row] | None:
+        rows = self.model.of(*states)
+        if not rows:
+            return None
+        row = rows[which % len(rows)]
+        return GenerationRequest.objects.get(pk=row.key), row
+
+    @rule(person=st.integers(0, 2), group=st.sampled_from(list(Group)))
+    def submit(self, person: int, group: Group) -> None:
+        expected = self.model.refusal(person)
         try:
-            request = a_request(user)
+            request = a_request(self.people[person], group=group)
         except Refused as refused:
-            assert refused.code == ("user_limit" if over_share else "queue_full")
-            assert full or over_share
+            assert refused.code == expected
         else:
-            assert not full and not over_share
-            self.texts[request.pk] = ""
+            assert expected is None
+            self.model.rows[request.pk] = Row(request.pk, person, PRIORITY[group])
 
-    @rule(which=indexes)
+    @rule(which=st.integers(0, 1))
     def claim(self, which: int) -> None:
-        worker = self.workers[which % 2]
-        held = GenerationRequest.objects.filter(worker=worker, state=State.RUNNING).count()
-        first = self._rows(State.WAITING)[:1]
-        claimed = claim(worker, held)
-        if claimed and not self.policy.max_running_per_user:
-            assert claimed[0].pk == first[0].pk
+        told = [place.public_id for place in places()]
+        claimed = claim(self.workers[which], len(self.model.held_by(which)))
+        assert [request.pk for request in claimed] == self.model.claim(which)
+        # Position 1 is who is claimed next, and so on.
+        assert [str(request.public_id) for request in claimed] == told[: len(claimed)]
         for request in claimed:
-            assert request.output_text == self.texts[request.pk]
+            assert request.output_text == self.model.rows[request.pk].text
 
     @rule(which=indexes)
     def produce(self, which: int) -> None:
-        rows = self._rows(State.RUNNING)
-        if rows:
-            request = rows[which % len(rows)]
-            text = request.output_text + "x"
+        if (picked := self._pick(which, "running")) is not None:
+            request, row = picked
+            row.text += "x"
             assert request.worker is not None
-            running.checkpoint(request.worker, [progress_of(request, text, len(text))])
-            self.texts[request.pk] = text
+            running.checkpoint(request.worker, [progress_of(request, row.text, len(row.text))])
 
-    @rule(which=indexes, reason=st.sampled_from(["stop", "length", "failed", "aborted"]))
+    @rule(which=indexes, reason=st.sampled_from(sorted(STATE_OF)))
     def finish(self, which: int, reason: str) -> None:
-        rows = self._rows(State.RUNNING)
-        if rows:
-            request = rows[which % len(rows)]
+        if (picked := self._pick(which, "running")) is not None:
+            request, row = picked
             assert request.worker is not None
-            ending = Ending(progress_of(request, self.texts[request.pk]), reason)
+            ending = Ending(progress_of(request, row.text, len(row.text)), reason)
             assert running.finish(request.worker, ending) is not None
+            assert running.finish(request.worker, ending) is None
+            row.state = STATE_OF[reason]
 
     @rule(which=indexes)
     def abort_any(self, which: int) -> None:
-        rows = self._rows(*State.values)
-        if rows:
-            request = rows[which % len(rows)]
-            before = request.state
-            after = abort(str(request.public_id), request.user)
-            assert after.state == (State.ABORTED if before == State.WAITING else before)
+        if (picked := self._pick(which, "waiting", "running", "finished", "failed")) is not None:
+            request, row = picked
+            abort(str(request.public_id), request.user)
+            row.wants_end = True
+            if row.state == "waiting":
+                row.state = "aborted"
 
-    @rule(which=indexes)
-    def worker_dies(self, which: int) -> None:
-        worker = self.workers[which % 2]
-        for request in self._rows(State.RUNNING):
-            if request.worker_id == worker.pk:
-                age_lease(request)
+    @rule(which=st.integers(0, 1))
+    def worker_vanishes(self, which: int) -> None:
+        for row in self.model.held_by(which):
+            age_lease(GenerationRequest.objects.get(pk=row.key))
         rescue()
+        self.model.worker_vanishes(which)
 
-    @rule(which=indexes)
+    @rule(which=st.integers(0, 1))
+    def engine_dies(self, which: int) -> None:
+        running.hand_back(self.workers[which], [], engine_died=True)
+        self.model.engine_dies(which)
+
+    @rule(which=st.integers(0, 1))
     def worker_drains(self, which: int) -> None:
-        running.hand_back(self.workers[which % 2], [])
+        running.hand_back(self.workers[which], [])
+        self.model.give_back(self.model.held_by(which))
+
+    @rule(n=st.integers(1, 3), share=st.integers(0, 2), fair=st.booleans())
+    def policy_changes(self, n: int, share: int, fair: bool) -> None:
+        self.model.n, self.model.share, self.model.fair = n, share, fair
+        self._set_policy()
 
     @invariant()
-    def promises_hold(self) -> None:
-        if not hasattr(self, "policy"):
+    def database_and_model_agree(self) -> None:
+        if not hasattr(self, "model"):
             return
-        active = self._rows(State.RUNNING)
-        for worker in self.workers:
-            assert sum(one.worker_id == worker.pk for one in active) <= self.policy.max_running
-        assert all(one.worker_id and one.lease_until for one in active)
-        waiting = self._rows(State.WAITING)
-        assert [place.public_id for place in places()] == [str(one.public_id) for one in waiting]
-        assert [place.position for place in places()] == list(range(1, len(waiting) + 1))
-        for row in self._rows(State.FINISHED, State.ABORTED, State.FAILED):
-            assert self.ended.setdefault(row.pk, row.finish_reason) == row.finish_reason
-        assert GenerationRequest.objects.count() == len(self.texts)
+        rows = {row.pk: row for row in GenerationRequest.objects.all()}
+        assert {key: row.state for key, row in rows.items()} == {
+            key: row.state for key, row in self.model.rows.items()
+        }
+        for key, expected in self.model.rows.items():
+            found = rows[key]
+            assert (found.suspect, found.deaths) == (expected.suspect, expected.deaths)
+            assert found.output_text == expected.text
+        told = places()
+        assert [place.public_id for place in told] == [
+            str(rows[row.key].public_id) for row in self.model.order()
+        ]
+        assert [place.position for place in told] == list(range(1, len(told) + 1))
 
 
-@pytest.mark.django_db
-def test_the_queue_keeps_its_promises_in_any_order_of_events() -> None:
+def run_machine(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         QueueMachine,
         settings=settings(
-            max_examples=15,
-            stateful_step_count=25,
+            max_examples=examples,
+            stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.django_db
+def test_the_queue_does_what_its_model_does_in_any_order_of_events() -> None:
+    run_machine(examples=20, steps=30)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.django_db
+def test_the_queue_does_what_its_model_does_in_long_histories() -> None:
+    run_machine(examples=500, steps=50)

@@ -68,6 +68,11 @@ class Site:
         """One for each web process."""
         return [f"http://{HOST}:{port}" for port in self.ports]
 
+    @property
+    def env(self) -> dict[str, str]:
+        """Of every process of this site: for programs beside it that use the same database."""
+        return dict(self._env)
+
     # --- Life ----------------------------------------------------------------------------------
 
     def start(self) -> "Site":

@@ -1,0 +1,33 @@
+"""Signals for whoever builds on the queue; each is sent after the commit that it tells of.
+
+Receivers get `request`, a `GenerationRequest`; those of `rejected` get `user_id` and `refused`, an
+`inference.errors.Refused`. They run in the process and thread that did it: `queued` and `rejected`
+in a web process, the others in a worker (`finished` in either), where a slow one holds up that
+worker's database writes. One that raises is logged and hurts nobody.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from inference.errors import Refused
+    from inference.models import GenerationRequest
+
+queued = Signal()
+started = Signal()  # claimed by a worker: once per attempt
+first_token = Signal()
+finished = Signal()  # whatever the reason: `request.finish_reason` tells
+rejected = Signal()
+
+
+def after_commit(signal: Signal, request: "GenerationRequest") -> None:
+    """Sends `signal` once the caller's transaction is committed; never if it is not."""
+    transaction.on_commit(partial(signal.send_robust, type(request), request=request), robust=True)
+
+
+def tell_rejected(user_id: int, refused: "Refused") -> None:
+    """Sends `rejected`. Call it outside the transaction, which has stored nothing."""
+    rejected.send_robust(None, user_id=user_id, refused=refused)

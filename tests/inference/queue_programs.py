@@ -1,0 +1,124 @@
+"""Programs for tests that need the queue in processes of their own, on a database by environment.
+
+`seed REQUESTS USERS` · `work` (says that it is ready, waits for a line,
+claims and ends until nothing waits; prints each key) ·
+`measure ROUNDS` (prints milliseconds as JSON).
+"""
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import django
+
+T = TypeVar("T")
+
+
+def seed(requests: int, users: int) -> None:
+    """Waiting requests of many people, stored directly: what counts here comes afterwards."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    from inference.models import GenerationRequest, QueuePolicy
+    from inference.queue.clock import database_now
+    from inference.queue.policy import current_policy
+
+    current_policy()
+    QueuePolicy.objects.update(max_waiting=10**6, max_running=4, max_running_per_user=2)
+    model = get_user_model()
+    people = model.objects.bulk_create(model(username=f"person-{n}") for n in range(users))
+    now = database_now()
+    turns = itertools.islice(itertools.cycle(people), requests)
+    rows = [_waiting(GenerationRequest, person, number, now) for number, person in enumerate(turns)]
+    GenerationRequest.objects.bulk_create(rows, batch_size=500)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as PostgreSQL does by itself within a minute
+
+
+def _waiting(model: Any, person: Any, number: int, now: Any) -> Any:
+    return model(
+        user=person,
+        priority=number % 3,
+        messages=[{"role": "user", "content": "x" * 600}],
+        params={"max_tokens": 16, "seed": number},
+        reply_group="user.1",
+        submitted_at=now,
+    )
+
+
+def work() -> None:
+    """Like a worker whose answers take no time: four at once, each ended as soon as claimed."""
+    from inference.queue import workers
+    from inference.queue.claiming import claim
+    from inference.queue.ordering import State, active_requests
+    from inference.queue.running import Ending, finish
+    from tests.inference.build import progress_of
+
+    node = workers.register(f"worker-{time.monotonic_ns()}", "host", 1)
+    workers.report(node, state="ready", slots=4, model="m")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while True:
+        claimed = claim(node, 0)
+        time.sleep(0.01)  # an answer takes time, in which others get at the database
+        for request in claimed:
+            print(request.pk, flush=True)
+            assert finish(node, Ending(progress_of(request, "x", 1), "stop")) is not None
+        if not claimed and not active_requests().filter(state=State.WAITING).exists():
+            return
+
+
+def measure(rounds: int) -> None:
+    """A freed place: the claim that fills it, the first places told anew; also a submit's cost."""
+    from inference import conf
+    from inference.models import GenerationRequest
+    from inference.queue import workers
+    from inference.queue.claiming import claim
+    from inference.queue.places import places
+    from inference.queue.running import Ending, finish
+    from tests.inference.build import a_request, progress_of
+
+    node = workers.register("measured", "host", 1)
+    workers.report(node, state="ready", slots=4, model="m")
+    claim(node, 0)
+    spent: dict[str, list[float]] = {"step": [], "claim": [], "first": [], "all": [], "submit": []}
+    user = GenerationRequest.objects.latest("id").user
+    for number in range(rounds):
+        running = GenerationRequest.objects.filter(worker=node, state="running").first()
+        assert running is not None
+        finish(node, Ending(progress_of(running, "x", 1), "stop"))
+        claim_ms, claimed = _timed(lambda: claim(node, 3))
+        assert len(claimed) == 1
+        first_ms, first = _timed(lambda: places(conf.FIRST_PLACES))
+        assert len(first) == conf.FIRST_PLACES
+        spent["claim"].append(claim_ms)
+        spent["first"].append(first_ms)
+        spent["step"].append(claim_ms + first_ms)
+        if number % 10 == 0:
+            spent["all"].append(_timed(places)[0])
+            spent["submit"].append(_timed(lambda: a_request(user))[0])
+    print(json.dumps({name: _summary(times) for name, times in spent.items()}))
+
+
+def _timed(act: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    found = act()
+    return (time.perf_counter() - start) * 1000, found
+
+
+def _summary(times: list[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    return {
+        "p50": round(ordered[len(ordered) // 2], 2),
+        "p95": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))], 2),
+    }
+
+
+if __name__ == "__main__":
+    django.setup()
+    name, *numbers = sys.argv[1:]
+    programs: dict[str, Callable[..., None]] = {"seed": seed, "work": work, "measure": measure}
+    programs[name](*map(int, numbers))
