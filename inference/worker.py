@@ -105,6 +105,7 @@ class InferenceWorker:
         await self.backend.stop()
         if self.node is not None:
             await self._report(state=NodeState.STOPPED)
+        await self.publisher.close()
         await self.database.close()
 
     def wake(self) -> None:
