@@ -83,6 +83,9 @@ class Person:
         self.frames: list[Frame] = []
         self.close_code: int | None = None
         self._unconfirmed = 0
+        # Cleared, nothing is read: the kernel's buffers fill, as with a page that is stopped.
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self._news = asyncio.Condition()
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -134,6 +137,7 @@ class Person:
     async def _read(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):
             async for raw in socket:
+                await self.may_read.wait()
                 size = len(raw.encode() if isinstance(raw, str) else raw)
                 frame = Frame(time.monotonic(), size, json.loads(raw))
                 await self._hear(frame)
