@@ -20,6 +20,8 @@ Addressed = tuple[str, ReplyEvent]
 SHORTEST_INTERVAL = 0.030
 # Daphne writes about 4,000 frames a second; beyond this the others of its work would wait.
 FRAMES_PER_SECOND = 3_000
+# A web process writes so many in one go without a pause that others would feel.
+BURST_FRAMES = 60
 # A request whose last piece went out this long ago does not count as streaming.
 STREAMING_SECONDS = 1.0
 MAX_TEXT = 1_000_000
@@ -56,6 +58,7 @@ class Outbox:
         self._news: list[Addressed] = []  # to go out at once
         self._growing: dict[str, _Growing] = {}
         self._sent_at: dict[str, float] = {}  # request → its last piece
+        self._text_from = float("-inf")  # no text goes out before this time
         self._text = 0
         self.dropped = 0  # pieces of text, in all
 
@@ -84,13 +87,14 @@ class Outbox:
             return 0.0
         if not self._growing:
             return None
-        return max(0.0, min(map(self._due_at, self._growing)) - self._clock())
+        soonest = min(map(self._due_at, self._growing))
+        return max(0.0, max(soonest, self._text_from) - self._clock())
 
     def take(self) -> list[Addressed]:
         """What is to go out now."""
         now = self._clock()
         batch, self._news = self._news, []
-        for request in [one for one in self._growing if self._due_at(one) <= now]:
+        for request in self._due(now):
             batch.append(self._growing.pop(request).event())
             self._sent_at[request] = now
         self._text = sum(growing.end - growing.first.offset for growing in self._growing.values())
@@ -118,6 +122,16 @@ class Outbox:
         growing = self._growing.pop(request, None)
         if growing is not None:
             self._news.append(growing.event())
+
+    def _due(self, now: float) -> list[str]:
+        """Whose text goes out now: who waits longest first, and no more than one burst."""
+        if now < self._text_from:
+            return []
+        due = [request for request in self._growing if self._due_at(request) <= now]
+        due.sort(key=self._due_at)
+        if len(due) > BURST_FRAMES:
+            self._text_from = now + BURST_FRAMES / FRAMES_PER_SECOND
+        return due[:BURST_FRAMES]
 
     def _due_at(self, request: str) -> float:
         return self._sent_at.get(request, float("-inf")) + self.interval

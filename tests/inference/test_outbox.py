@@ -110,10 +110,34 @@ def test_many_streams_stay_below_what_a_web_process_can_write(
     assert frames / (seconds - 1) <= most
 
 
+def test_a_step_of_very_many_goes_out_in_bursts_that_a_web_process_can_write(
+    outbox: Outbox, clock: Clock
+) -> None:
+    for request in range(150):
+        outbox.add(GROUP, delta(0, "x", request=str(request)))
+    begun, bursts = clock.now, []
+    while not outbox.is_empty:
+        clock.now += outbox.seconds_to_wait() or 0.0
+        bursts.append([event.request for _, event in outbox.take()])
+    assert [len(burst) for burst in bursts] == [60, 60, 30]
+    assert sum(bursts, []) == [str(request) for request in range(150)]
+    assert clock.now - begun == pytest.approx(0.04)
+
+
+def test_an_ending_does_not_wait_for_the_bursts(outbox: Outbox) -> None:
+    for request in range(150):
+        outbox.add(GROUP, delta(0, "x", request=str(request)))
+    outbox.take()
+    outbox.add(GROUP, finished("149", 1))
+    assert [event.request for _, event in outbox.take()] == ["149", "149"]
+
+
 def test_requests_that_fell_quiet_slow_nobody_down(outbox: Outbox, clock: Clock) -> None:
     for request in range(600):
         outbox.add(GROUP, delta(0, "x", request=str(request)))
-    outbox.take()
+    while not outbox.is_empty:
+        clock.now += outbox.seconds_to_wait() or 0.0
+        outbox.take()
     assert outbox.interval == pytest.approx(0.2)
     clock.now += 1.1
     outbox.add(GROUP, delta(0, "x"))
