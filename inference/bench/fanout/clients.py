@@ -22,6 +22,7 @@ from inference.bench.fanout.tab import Tab, open_tab
 HOST = "127.0.0.1"
 ACK_SECONDS = 0.25
 START_SECONDS = 60.0
+LONGEST_SECONDS = 240.0
 # Sockets without an answer belong to fewer people; they cost the server the same.
 IDLE_PER_GUEST = 40
 
@@ -66,6 +67,11 @@ class Stream:
 
 
 async def run(plan: Plan, port: int, output: Path) -> None:
+    async with asyncio.timeout(LONGEST_SECONDS + plan.seconds):
+        await _run(plan, port, output)
+
+
+async def _run(plan: Plan, port: int, output: Path) -> None:
     streams, tabs = await _open_all(plan, port)
     acks = asyncio.create_task(_acknowledge(streams))
     for stream in streams:
