@@ -106,7 +106,7 @@ REDIS_URL = env_str("REDIS_URL")
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "BACKEND": "inference.channel_layer.PipelinedPubSubLayer",
             "CONFIG": {
                 "hosts": [
                     {

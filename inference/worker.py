@@ -107,6 +107,7 @@ class InferenceWorker:
         if self.node is not None:
             await self.housekeeper.leave_duty(self.node.name)
             await self._report(state=NodeState.STOPPED)
+        await self.publisher.close()
         await self.database.close()
 
     def wake(self) -> None:

@@ -22,6 +22,7 @@ from chatsite.accounts.sessions import Login, SessionEnded
 from chatsite.chat import frames, handlers, protocol
 from chatsite.chat.groups import session_group, user_group
 from chatsite.chat.limits import TokenBucket
+from chatsite.chat.send_window import SendWindow
 from inference.queue import keep_wanted
 
 logger = logging.getLogger(__name__)
@@ -29,12 +30,15 @@ logger = logging.getLogger(__name__)
 CLOSE_BAD_FRAMES = 4400
 CLOSE_SIGNED_OUT = 4401
 CLOSE_FORBIDDEN = 4403
+CLOSE_TOO_SLOW = 4408
 CLOSE_TOO_MANY = 4429
 CLOSE_TRY_AGAIN = 1012
 
 PRESENCE_SECONDS = 10.0
 SESSION_CHECK_SECONDS = 60.0
 BAD_FRAMES_IN_A_ROW = 20
+# For so long a full window may stay as it is.
+STALLED_SECONDS = 30.0
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -47,7 +51,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         "websocket.disconnect": "websocket_disconnect",
         "request.waiting": "forward",
         "request.running": "forward",
-        "message.delta": "forward",
+        "message.delta": "forward_text",
         "message.finished": "forward",
         "message.accepted": "accepted_elsewhere",
         "session.ended": "session_ended",
@@ -67,6 +71,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._all_frames = TokenBucket(rate=300, burst=600)
         self.frames = TokenBucket(rate=20, burst=60)
         self._patience = TokenBucket(rate=1, burst=100)
+        self._window = SendWindow()
+        # Past a full window: so that a client which only tells what it has without a gap gets on.
+        self._spare = TokenBucket(rate=1, burst=1)
 
     # --- Life ---
 
@@ -118,6 +125,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not self._over:
             await self.send(text_data=frames.encode(frame))
 
+    async def push_text(self, frame: frames.Frame, is_asked_for: bool = False) -> bool:
+        """Sends a delta, or drops it when too much is on its way: what is missed is asked for."""
+        if not self._window.has_room and not (is_asked_for and self._spare.take()):
+            await self._end_if_stalled()
+            return False
+        text = frames.encode(frame)
+        end = frame["offset"] + len(frame["text"])
+        self._window.sent(frame["request"], end, frames.size_of(text))
+        if not self._over:
+            await self.send(text_data=text)
+        return True
+
+    async def _end_if_stalled(self) -> None:
+        if self._window.seconds_stalled() > STALLED_SECONDS:
+            await self.end(CLOSE_TOO_SLOW)
+
     async def end(self, code: int) -> None:
         """Closes this tab; nothing is sent or heard after it."""
         if not self._over:
@@ -157,6 +180,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._bad_frame(error)
             return
         self._bad_frames = 0
+        if isinstance(frame, protocol.Ack | protocol.RequestSync):
+            self._window.acked(frame.request, frame.offset)
         if isinstance(frame, protocol.Ack):
             return
         client_id = getattr(frame, "client_id", None)
@@ -194,9 +219,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """An event of the queue is a frame already."""
         if event["type"] == "request.waiting":
             self._waiting.add(event["request"])
-        elif event["type"] != "message.delta":
+        else:
             self._waiting.discard(event["request"])
         await self.push(event)
+
+    async def forward_text(self, event: dict[str, Any]) -> None:
+        await self.push_text(event)
 
     async def accepted_elsewhere(self, event: dict[str, Any]) -> None:
         """Another tab sent something; the tab that did has its answer already."""
@@ -230,6 +258,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await asyncio.sleep(PRESENCE_SECONDS)
             until_check -= PRESENCE_SECONDS
             try:
+                await self._end_if_stalled()
                 await self._keep_wanted()
                 if until_check <= 0:
                     until_check = _jittered(SESSION_CHECK_SECONDS)

@@ -31,6 +31,11 @@ def encode(frame: Frame) -> str:
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
 
 
+def size_of(text: str) -> int:
+    """Bytes that this frame takes on the wire, but for its header."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def hello(user: Frame, models: list[str], active: list[Frame]) -> Frame:
     return {
         "type": "hello",

@@ -140,8 +140,6 @@ async def _sync(tab: "ChatConsumer", request_id: str, offset: int) -> None:
         await _no_such_request(tab)
         return
     text = row.output_text
-    # A long answer read again and again costs more than a click.
-    tab.frames.charge(max(0, len(text) - offset) / SYNC_PIECE)
     for start in range(offset, len(text), SYNC_PIECE):
         piece = MessageDelta(
             request=str(row.public_id),
@@ -150,7 +148,10 @@ async def _sync(tab: "ChatConsumer", request_id: str, offset: int) -> None:
             text=text[start : start + SYNC_PIECE],
             context=row.context,
         )
-        await tab.push(piece.to_dict())
+        if not await tab.push_text(piece.to_dict(), is_asked_for=True):
+            break  # it reads slowly, and asks again from where this ended
+        # A long answer read again and again costs more than a click.
+        tab.frames.charge(len(piece.text) / SYNC_PIECE)
     if row.is_over:
         await tab.push(finished_event(row).to_dict())
 

@@ -1,5 +1,5 @@
 import { newId } from "./helpers/ids.js";
-import { titleOf } from "./helpers/text.js";
+import { countCodePoints, titleOf } from "./helpers/text.js";
 import { Acks } from "./models/acks.js";
 import { ConversationReader } from "./models/conversation_reader.js";
 
@@ -72,6 +72,7 @@ export class ChatSession extends EventTarget {
       "request.waiting": (frame) => answers.waiting(frame),
       "request.running": (frame) => answers.running(frame),
       "message.delta": (frame) => {
+        this.#acks.received(frame.request, frame.offset + countCodePoints(frame.text));
         this.#readIfMissed(frame);
         answers.delta(frame);
       },
@@ -84,7 +85,10 @@ export class ChatSession extends EventTarget {
     for (const [type, handle] of Object.entries(handlers)) {
       this.#socket.addEventListener(type, ({ detail }) => handle(detail));
     }
-    this.#socket.addEventListener("lost", () => this.#models.threads.forgetFreshness());
+    this.#socket.addEventListener("lost", () => {
+      this.#acks.clear();
+      this.#models.threads.forgetFreshness();
+    });
   }
 
   #hello({ active }) {
@@ -150,7 +154,6 @@ export class ChatSession extends EventTarget {
     for (const type of ["state", "text"]) {
       listen(type, (detail) => this.#tell(type, detail));
     }
-    listen("received", ({ answer }) => this.#acks.received(answer.request, answer.stream.length));
     listen("sync", ({ answer: { request, stream } }) =>
       this.#socket.send({ type: "request.sync", request, offset: stream.length }),
     );

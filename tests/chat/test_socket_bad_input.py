@@ -145,12 +145,13 @@ async def test_reading_a_long_answer_again_and_again_uses_up_the_rate(
     tab = await open_tab(alice)
     accepted = await tab.send_message()
     (row,) = await sync_to_async(worker.claim)()
-    await sync_to_async(worker.end)(row, "x" * 16_384 * 40)
-    for _ in range(2):
+    await sync_to_async(worker.end)(row, "x" * 16_384 * 10)
+    for _ in range(6):
         await tab.say(type="request.sync", request=accepted["request"], offset=0)
-        for _piece in range(40):
+        for _piece in range(10):
             await tab.hear("message.delta")
         await tab.hear("message.finished")
+        await tab.say(type="ack", request=accepted["request"], offset=16_384 * 10)
     await tab.say(type="request.sync", request=accepted["request"], offset=0)
     assert (await tab.hear("error"))["code"] == "rate_limited"
 

@@ -39,7 +39,7 @@ async def test_text_never_waits_behind_another_persons_query(
         await slow.say(type="message.send", client_id="c", conversation=None, text="hi")
         while not started.is_set():
             await asyncio.sleep(0.01)
-        delta = {"type": "message.delta", "request": "r", "text": "quick"}
+        delta = {"type": "message.delta", "request": "r", "offset": 0, "text": "quick"}
         await get_channel_layer().group_send(f"user.{bob.pk}", delta)
         assert (await quick.hear("message.delta"))["text"] == "quick"
     finally:

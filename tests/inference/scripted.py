@@ -54,6 +54,9 @@ class RememberingPublisher:
     async def publish(self, events: Sequence[Addressed]) -> None:
         self.events.extend({"group": group, **event.to_dict()} for group, event in events)
 
+    async def close(self) -> None:
+        pass
+
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == kind]
 

@@ -15,6 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 PATIENCE = 20.0
+# One word that a delta came confirms all before it.
+ACK_BYTES = 16_384
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -80,6 +82,10 @@ class Person:
         self.http = http
         self.frames: list[Frame] = []
         self.close_code: int | None = None
+        self._unconfirmed = 0
+        # Cleared, nothing is read: the kernel's buffers fill, as with a page that is stopped.
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self._news = asyncio.Condition()
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -131,8 +137,11 @@ class Person:
     async def _read(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):
             async for raw in socket:
+                await self.may_read.wait()
                 size = len(raw.encode() if isinstance(raw, str) else raw)
-                await self._hear(Frame(time.monotonic(), size, json.loads(raw)))
+                frame = Frame(time.monotonic(), size, json.loads(raw))
+                await self._hear(frame)
+                await self._confirm(frame)
         async with self._news:
             self.close_code = socket.close_code
             self._news.notify_all()
@@ -141,6 +150,15 @@ class Person:
         async with self._news:
             self.frames.append(frame)
             self._news.notify_all()
+
+    async def _confirm(self, frame: Frame) -> None:
+        if frame.type != "message.delta":
+            return
+        self._unconfirmed += frame.size
+        if self._unconfirmed >= ACK_BYTES:
+            self._unconfirmed = 0
+            end = frame["offset"] + len(frame["text"])
+            await self.say(type="ack", request=frame["request"], offset=end)
 
     async def leave(self) -> None:
         """Closes the tab, not the session."""

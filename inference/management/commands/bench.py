@@ -1,4 +1,4 @@
-"""`manage.py bench engine`: measures the engine beside its peers (docs/benchmarks.md)."""
+"""`manage.py bench engine` and `bench fanout`: measure beside peers (docs/benchmarks.md)."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
+KINDS = ("own", "pubsub", "core")
 PEERS = ("own", "generate", "static", "continuous", "interleaved")
 
 
@@ -23,10 +24,20 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def peers(text: str) -> tuple[str, ...]:
+    return _some_of(PEERS, text)
+
+
+def kinds_of_wires(text: str) -> tuple[str, ...]:
+    return _some_of(KINDS, text)
+
+
+def _some_of(choices: tuple[str, ...], text: str) -> tuple[str, ...]:
     found = tuple(text.split(","))
-    unknown = set(found) - set(PEERS)
+    unknown = set(found) - set(choices)
     if unknown:
-        raise ArgumentTypeError(f"there is no {sorted(unknown)[0]!r}; choose of {','.join(PEERS)}")
+        raise ArgumentTypeError(
+            f"there is no {sorted(unknown)[0]!r}; choose of {','.join(choices)}"
+        )
     return found
 
 
@@ -36,7 +47,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         kinds = parser.add_subparsers(dest="kind", required=True)
-        engine = kinds.add_parser("engine", help="the engine beside transformers' own ways")
+        fanout = "tokens from the engine to WebSocket clients, beside stock channel layers"
+        self._add_fanout(kinds.add_parser("fanout", help=fanout))
+        self._add_engine(
+            kinds.add_parser("engine", help="the engine beside transformers' own ways")
+        )
+
+    def _add_fanout(self, fanout: CommandParser) -> None:
+        fanout.add_argument("--sockets", type=int, default=1_000)
+        fanout.add_argument("--streaming", type=int, default=200, help="sockets with an answer")
+        fanout.add_argument("--rate", type=float, default=50.0, help="tokens/s of each answer")
+        fanout.add_argument("--seconds", type=float, default=10.0)
+        fanout.add_argument("--kinds", type=kinds_of_wires, default=KINDS, help=",".join(KINDS))
+        fanout.add_argument("--json", type=Path, help="write everything to this file as well")
+
+    def _add_engine(self, engine: CommandParser) -> None:
         engine.add_argument(
             "--model", default="tiny", help="tiny, 135m, 0.6b, 1b, 8b (random weights), or a model"
         )
@@ -58,16 +83,28 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        found = self._fanout(options) if options["kind"] == "fanout" else self._engine(options)
+        if options["json"]:
+            options["json"].write_text(json.dumps(found, indent=1, default=asdict) + "\n")
+
+    def _fanout(self, options: dict[str, Any]) -> dict[str, Any]:
+        from inference.bench.fanout.command import run_fanout_bench
+        from inference.bench.fanout.stage import BenchError
+
+        try:
+            return run_fanout_bench(options, self._say)
+        except BenchError as error:
+            raise CommandError(str(error)) from error
+
+    def _engine(self, options: dict[str, Any]) -> dict[str, Any]:
         # Here and not above: other commands must not load torch.
         from inference.bench.command import run_engine_bench
         from inference.engine.errors import LoadError
 
         try:
-            found = run_engine_bench(options, self._say)
+            return run_engine_bench(options, self._say)
         except LoadError as error:
             raise CommandError(str(error)) from error
-        if options["json"]:
-            options["json"].write_text(json.dumps(found, indent=1, default=asdict) + "\n")
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

@@ -1,6 +1,10 @@
 const ACK_INTERVAL_MS = 250;
 
-/** Tells the server how far each text has come, at most every 250 ms for each request. */
+/**
+ * Tells the server what has come: where the last delta of a request ends, at most every 250 ms for
+ * each. Whether text before it is missing does not matter here: the server only wants to know how
+ * much is still on its way.
+ */
 export class Acks {
   #send;
   #timers = new Map(); // request → timer
@@ -20,6 +24,13 @@ export class Acks {
       request,
       setTimeout(() => this.#flush(request), ACK_INTERVAL_MS),
     );
+  }
+
+  /** What the last socket brought means nothing to the next. */
+  clear() {
+    this.#timers.forEach((timer) => clearTimeout(timer));
+    this.#timers.clear();
+    this.#offsets.clear();
   }
 
   #flush(request) {

@@ -10,8 +10,8 @@ const GAP_SYNC_MS = 500;
  *
  * Events; the `detail` holds the `answer`:
  * `state` it waits or runs, or its place changed · `text` (`appended`, `cut`) its text grew or
- * shrank · `received` text came, to acknowledge · `ended` it is whole · `sync` ask the server for
- * what follows its text · `lost` the server could not complete it: read the stored message.
+ * shrank · `ended` it is whole · `sync` ask the server for what follows its text · `lost` the server
+ * could not complete it: read the stored message.
  */
 export class Answers extends EventTarget {
   #active = new Map();
@@ -89,7 +89,6 @@ export class Answers extends EventTarget {
     if (change.appended || change.cut) {
       this.#tell("text", answer, change);
     }
-    this.#tell("received", answer);
     if (answer.finish) {
       this.#endIfWhole(answer);
     } else {

@@ -1,0 +1,47 @@
+"""The page heals what the wires lost, without a reload and without a word from the person."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.faults.wire_faults import FAULTS, Fault, stored_text
+from tests.support.fixtures import Sites
+from tests.support.programs import find_redis, needed
+from tests.support.redis_server import RedisServer
+from tests.support.site import Plan, Site
+
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer(needed(find_redis(), "redis-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
+    site = sites.make(Plan(topology="split"), redis_url=redis.url)
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_answer_is_whole_although_its_end_was_lost(
+    site: Site, redis: RedisServer, visit: Visit, fault: Fault
+) -> None:
+    alice = await visit(site)
+    await alice.ask("mock:length=60")
+    seen = await alice.sees_text(longer_than=30)
+    await fault(site, redis)
+    await alice.sees("complete")
+    shown = await alice.answer_text()
+    # The page renders Markdown; the words that it shows are those of the row, to the last.
+    assert _words(shown) == _words(stored_text(site))
+    assert len(shown) > len(seen)
+
+
+def _words(text: str) -> list[str]:
+    return [letter for letter in text if letter.isalpha()]

@@ -1,0 +1,53 @@
+"""Whatever the wires lose, the end included, a reader by the rules of the protocol gets it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.wire_faults import FAULTS, Fault, stored_text
+from tests.support.fixtures import ComeIn, Sites
+from tests.support.programs import find_redis, needed
+from tests.support.reader import Reader
+from tests.support.redis_server import RedisServer
+from tests.support.site import Plan, Site
+
+HEALS_WITHIN = 10.0
+
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer(needed(find_redis(), "redis-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
+    site = sites.make(Plan(topology="split"), redis_url=redis.url)
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_text_heals_by_itself(
+    site: Site, redis: RedisServer, come_in: ComeIn, fault: Fault
+) -> None:
+    alice = await come_in(site)
+    request = await alice.send("mock:length=60")
+    await alice.wait_for("message.delta", request=request, where=lambda f: f["offset"] > 30)
+    reading = asyncio.create_task(Reader(alice, request).whole())
+    await fault(site, redis)
+    over = time.monotonic()
+    assert await reading == stored_text(site)
+    healed = time.monotonic() - over
+    print(f"{fault.__name__}: whole {healed:.1f} s after the fault")
+    assert healed < HEALS_WITHIN
+    assert alice.close_code is None
+
+    again = await alice.send("mock:length=5")  # and the wires are as before
+    assert (await alice.answer(again)).completion_tokens == 5
+    assert all(process.is_running for process in [*site.web, *site.workers])
