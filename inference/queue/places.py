@@ -46,6 +46,7 @@ def places(first: int = EVERYBODY, user_id: int | None = None) -> list[Place]:
         return []
     policy = current_policy()
     positions = _positions(policy, set(asked), first)
+    total = max([total, *positions.values()])  # some may have come in between
     wanted = GenerationRequest.objects.filter(pk__in=positions) if first < total else waiting
     if user_id is not None:
         wanted = wanted.filter(user_id=user_id)
