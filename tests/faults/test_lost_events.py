@@ -42,12 +42,13 @@ async def test_a_text_heals_by_itself(
     reading = asyncio.create_task(Reader(alice, request).whole())
     await fault(site, redis)
     over = time.monotonic()
-    assert await reading == stored_text(site)
+    assert await reading == stored_text(site, request)
     healed = time.monotonic() - over
     print(f"{fault.__name__}: whole {healed:.1f} s after the fault")
     assert healed < HEALS_WITHIN
     assert alice.close_code is None
 
-    again = await alice.send("mock:length=5")  # and the wires are as before
-    assert (await alice.answer(again)).completion_tokens == 5
+    # The layer may still be on its way back, so this one is read by the same rules.
+    again = await alice.send("mock:length=5")
+    assert await Reader(alice, again).whole() == stored_text(site, again)
     assert all(process.is_running for process in [*site.web, *site.workers])

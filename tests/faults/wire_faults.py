@@ -1,6 +1,7 @@
 """What happens to Redis in these tests, while an answer streams and ends."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -52,8 +53,10 @@ async def until_ended(site: Site, seconds: float = 30.0) -> None:
             await asyncio.sleep(0.05)
 
 
-def stored_text(site: Site) -> str:
-    rows = site.database.execute("SELECT output_text FROM inference_generationrequest")
-    assert len(rows) == 1
-    text: str = rows[0][0]
-    return text
+def stored_text(site: Site, request: str = "") -> str:
+    """What the row of a request holds; without a name, that of the only one."""
+    rows = site.database.execute("SELECT public_id, output_text FROM inference_generationrequest")
+    texts = {str(uuid.UUID(str(identifier))): str(text) for identifier, text in rows}
+    if not request:
+        (request,) = texts
+    return texts[request]

@@ -20,9 +20,13 @@ from tests.support.processes import Process
 
 
 class PostgresServer:
-    """Durability is off: nothing here outlives the tests."""
+    """Nothing here outlives the tests, so it need not survive a crash of the machine.
 
-    def __init__(self, programs: Path) -> None:
+    `durable`: what was committed survives a crash of the server itself.
+    """
+
+    def __init__(self, programs: Path, durable: bool = False) -> None:
+        self._durable = durable
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="chatsite-postgres-"))
         self._as_user = _ordinary_user()
@@ -73,7 +77,7 @@ class PostgresServer:
             "listen_addresses": HOST,
             "unix_socket_directories": self._folder,
             "fsync": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self._durable else "off",
             "full_page_writes": "off",
             "max_connections": 200,
         }

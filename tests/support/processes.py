@@ -76,6 +76,15 @@ class Process:
             self.signal(signal.SIGTERM)
         return self.wait(seconds)
 
+    def pause(self) -> None:
+        """Frozen, with all that it started."""
+        for pid in [self.pid, *(one.pid for one in self.descendants())]:
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in [self.pid, *(one.pid for one in self.descendants())]:
+            os.kill(pid, signal.SIGCONT)
+
     def kill(self) -> None:
         if self.is_running:
             self.signal(signal.SIGKILL)

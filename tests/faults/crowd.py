@@ -1,0 +1,129 @@
+"""Many regulars at once, what they saw, and its check against rows and undisturbed answers."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from tests.faults.mock_text import undisturbed
+from tests.faults.regular import Asked, Regular
+from tests.support.databases import Database
+from tests.support.site import Site
+
+TOKENS_A_SECOND = 20
+ROWS = (
+    "SELECT r.public_id, r.state, r.finish_reason, r.output_text, r.attempt, m.text, m.state"
+    " FROM inference_generationrequest r JOIN chat_message m ON m.request_id = r.public_id"
+)
+
+
+class Crowd:
+    """People who ask all the time, from `enter` to `leave`."""
+
+    def __init__(self, site: Site, size: int = 20, message: str = "mock:length=80") -> None:
+        self.site = site
+        self.people = [Regular(site.urls, number, message) for number in range(size)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def enter(self, all_stream_within: float = 30.0) -> None:
+        """Returns when everybody has seen text."""
+        await asyncio.gather(*(person.come_in() for person in self.people))
+        self._tasks = [asyncio.create_task(person.stay()) for person in self.people]
+        await self.until(
+            lambda: all(any(asked.kept.text for asked in one.asked) for one in self.people),
+            all_stream_within,
+        )
+
+    async def leave(self, seconds: float = 90.0) -> None:
+        """Nobody asks any more; returns when everybody's last answer is whole."""
+        for person in self.people:
+            person.stop_asking()
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*self._tasks)
+        except TimeoutError:
+            raise AssertionError(f"stuck: {self._stuck()}\n{self.site.logs()}") from None
+
+    def go_home(self) -> None:
+        """At once; for the end of a test that may have failed."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    self._raise_what_failed()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds:g} s\n{self.site.logs()}") from None
+
+    async def until_all_grew(self, since: float, seconds: float = 60.0) -> float:
+        """Until everybody has got text after `since`; the seconds that the last one waited."""
+        await self.until(lambda: all(_first_growth(one, since) for one in self.people), seconds)
+        return max((_first_growth(one, since) or 0.0) - since for one in self.people)
+
+    def longest_silence(self, since: float) -> float:
+        """Of anybody who waited for text after `since`."""
+        return max(_longest_silence(asked, since) for asked in self._all_asked())
+
+    @property
+    def answers(self) -> int:
+        return len(self._all_asked())
+
+    @property
+    def syncs(self) -> int:
+        return sum(asked.syncs for asked in self._all_asked())
+
+    def check(self) -> int:
+        """Every answer is there once, is whole, and is what an undisturbed run says.
+
+        Returns how many were taken over by another worker or by the same one once more.
+        """
+        assert not [word for person in self.people for word in person.broken]
+        rows = _rows(self.site.database)
+        asked = {one.request: one for one in self._all_asked()}
+        assert set(rows) == set(asked), "a request was lost, or made twice"
+        for request, one in asked.items():
+            row, expected = rows[request], undisturbed(one.text, one.seed)
+            assert row["state"] == ("finished", "stop", "complete"), f"{request}: {row['state']}"
+            assert row["texts"] == (expected, expected), f"the text of {request} is not its own"
+            assert one.kept.text == expected, f"the reader of {request} saw another text"
+        return sum(row["attempt"] > 1 for row in rows.values())
+
+    def _all_asked(self) -> list[Asked]:
+        return [asked for person in self.people for asked in person.asked]
+
+    def _raise_what_failed(self) -> None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                task.result()
+
+    def _stuck(self) -> list[dict[str, Any]]:
+        rows = _rows(self.site.database)
+        waiting = [one.now for one in self.people if one.now is not None]
+        return [{**rows.get(one.request, {}), "text": len(one.kept.text)} for one in waiting]
+
+
+def _first_growth(person: Regular, since: float) -> float | None:
+    # An asked one's first time is that of the sending.
+    times = (at for asked in person.asked for at in asked.grew_at[1:])
+    return next((at for at in times if at > since), None)
+
+
+def _longest_silence(asked: Asked, since: float) -> float:
+    times = asked.grew_at if asked.kept.is_whole else [*asked.grew_at, time.monotonic()]
+    pairs = zip(times, times[1:], strict=False)
+    return max((later - earlier for earlier, later in pairs if later > since), default=0.0)
+
+
+def _rows(database: Database) -> dict[str, dict[str, Any]]:
+    return {
+        str(uuid.UUID(str(key))): {
+            "state": (state, reason, message_state),
+            "texts": (text, message),
+            "attempt": attempt,
+        }
+        for key, state, reason, text, attempt, message, message_state in database.execute(ROWS)
+    }
