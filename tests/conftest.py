@@ -14,6 +14,8 @@ from django.db import connections
 if TYPE_CHECKING:
     from chatsite.accounts.models import User
 
+LONGEST_FIRST = ("test_on_postgres", "faults", "e2e", "browser", "demo_model", "engine")
+
 pytest_plugins = ["tests.support.fixtures"]
 
 
@@ -23,16 +25,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses async tests on `django_db` without `transaction=True`.
+    """Longest files first, so that of two processes none waits for the other at the end.
 
-    Their ORM calls run on another thread and connection: rows would survive into the next test.
+    Refuses async tests on `django_db` without `transaction=True`: their ORM calls run on another
+    thread and connection, so rows would survive into the next test.
     """
+    items.sort(key=_turn)
     for item in items:
         marker = item.get_closest_marker("django_db")
         if marker is None or not inspect.iscoroutinefunction(getattr(item, "function", None)):
             continue
         if not (marker.kwargs.get("transaction") or "transactional_db" in _fixtures_of(item)):
             raise pytest.UsageError(f"{item.nodeid}: an async test needs transaction=True.")
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.parent.name if item.path.name != "test_on_postgres.py" else item.path.stem
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def _fixtures_of(item: pytest.Item) -> list[str]:

@@ -47,7 +47,7 @@ async def run(
     return made
 
 
-@pytest.mark.parametrize("kill_after", [20, 300])
+@pytest.mark.parametrize("kill_after", [20, pytest.param(300, marks=pytest.mark.long)])
 async def test_sixteen_requests_survive_a_kill_in_the_middle(
     tmp_path: Path, kill_after: int
 ) -> None:

@@ -86,8 +86,8 @@ async def test_a_child_that_was_stopped_is_ended_too() -> None:
 
 
 async def test_a_long_stall_between_tokens_is_no_hang() -> None:
-    client = await a_slow_client(hang_seconds=3.0)
-    client.submit(asking("mock:stall=7@2 mock:length=4"))
+    client = await a_slow_client(hang_seconds=1.5)
+    client.submit(asking("mock:stall=4@2 mock:length=4"))
     events = await until(client, lambda event: isinstance(event, EngineDied | RequestEnded))
     assert isinstance(events[-1], RequestEnded | StepDone)
     assert not any(isinstance(event, EngineDied) for event in events)
