@@ -2,6 +2,9 @@
 states.
 
 Knows users by key only, and nothing of conversations or pages.
+
+A new column that may not be null gets a default of the database: while a site is upgraded,
+processes of the last version still write these rows.
 """
 
 import uuid
@@ -40,6 +43,8 @@ class WorkerNode(models.Model):
     slots = models.PositiveIntegerField(_("slots"), default=0)
     max_model_len = models.PositiveIntegerField(_("context length"), default=0)
     runner = models.CharField(_("runner"), max_length=20, blank=True)
+    # A fingerprint of what the model's token ids stand for.
+    vocabulary = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     figures = models.JSONField(
         _("engine figures"), default=dict, help_text=_("Defined in inference/metrics.py.")
     )
@@ -79,23 +84,25 @@ class QueuePolicy(models.Model):
     max_new_tokens = models.PositiveIntegerField(_("tokens per answer at most"))
     order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FAIR)
     priority_staff = models.SmallIntegerField(
-        _("priority of staff"), default=2, help_text=_("Higher goes first.")
+        _("priority of staff"), default=2, db_default=2, help_text=_("Higher goes first.")
     )
-    priority_members = models.SmallIntegerField(_("priority of members"), default=1)
-    priority_guests = models.SmallIntegerField(_("priority of guests"), default=0)
+    priority_members = models.SmallIntegerField(_("priority of members"), default=1, db_default=1)
+    priority_guests = models.SmallIntegerField(_("priority of guests"), default=0, db_default=0)
     ageing_seconds = models.PositiveIntegerField(
         _("seconds per step of priority"),
         default=60,
+        db_default=60,
         help_text=_(
             "Whoever has waited this long goes up by one, as far as the highest of these. 0: never."
         ),
     )
     max_waiting_seconds = models.PositiveIntegerField(
-        _("seconds waiting at most"), default=0, help_text=_("0 means no limit.")
+        _("seconds waiting at most"), default=0, db_default=0, help_text=_("0 means no limit.")
     )
     max_running_seconds = models.PositiveIntegerField(
         _("seconds running at most"),
         default=0,
+        db_default=0,
         help_text=_("What is written by then stays. 0 means no limit."),
     )
     paused = models.BooleanField(
@@ -179,12 +186,14 @@ class GenerationRequest(models.Model):
     wanted_until = models.DateTimeField(_("wanted until"), null=True, blank=True)
 
     # Of the poison rule (`inference.queue.poison`). A suspect runs alone.
-    suspect = models.BooleanField(_("runs alone"), default=False)
-    deaths = models.PositiveSmallIntegerField(_("engines that died on it"), default=0)
-    tokens_at_claim = models.PositiveIntegerField(default=0, editable=False)
+    suspect = models.BooleanField(_("runs alone"), default=False, db_default=False)
+    deaths = models.PositiveSmallIntegerField(_("engines that died on it"), default=0, db_default=0)
+    tokens_at_claim = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     output_text = models.TextField(blank=True)
+    # Ids in the vocabulary of the model that made them, which `vocabulary` names.
     output_token_ids = models.JSONField(default=list, blank=True)
+    vocabulary = models.CharField(max_length=64, blank=True, db_default="", editable=False)
 
     finish_reason = models.CharField(_("finish reason"), max_length=10, blank=True)
     code = models.CharField(_("error code"), max_length=40, blank=True)

@@ -318,6 +318,7 @@ class InferenceWorker:
             slots=info.slots,
             max_model_len=info.max_model_len,
             runner=info.runner,
+            vocabulary=info.vocabulary,
         )
         self._accepting = True
         self.wake()

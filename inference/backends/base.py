@@ -25,6 +25,7 @@ class BackendInfo:
     slots: int
     max_model_len: int
     runner: str = ""
+    vocabulary: str = ""  # equal for two models whose token ids stand for the same text
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Progress:
 @dataclass(frozen=True)
 class Generation:
     """One answer to make. ``output_*`` hold what an earlier attempt already made (resume).
+
+    Text without token ids was made by a model of another vocabulary. Its tokens in this one come
+    back as the ids of the first TextDelta.
 
     Only generations of the same ``scope`` may use each other's computed prompts.
     """

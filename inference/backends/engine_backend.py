@@ -67,8 +67,16 @@ class Codec(Decoder, Protocol):
 
     def eos_token_ids(self) -> frozenset[int]: ...
 
+    def vocabulary(self) -> str:
+        """A fingerprint of what the token ids stand for."""
+        ...
+
     def fit(self, generation: Generation, max_model_len: int) -> FittedPrompt:
         """Raises TextError."""
+        ...
+
+    def encode_text(self, text: str) -> list[int]:
+        """Of an answer: no control token comes out of it."""
         ...
 
 
@@ -165,11 +173,13 @@ class EngineBackend:
         generation = live.generation
         prompt = self._codec.fit(generation, engine.max_model_len)
         live.truncated = prompt.truncated
+        if generation.output_text and not generation.output_token_ids:
+            live.translated = self._codec.encode_text(generation.output_text)
         return EngineRequest(
             id=live.engine_id,
             prompt_token_ids=prompt.token_ids,
             params=replace(generation.params, max_tokens=prompt.max_tokens),
-            output_token_ids=list(generation.output_token_ids),
+            output_token_ids=live.translated or list(generation.output_token_ids),
             stop_token_ids=engine.eos_token_ids | self._codec.eos_token_ids(),
             scope=generation.scope,
         )
@@ -181,11 +191,17 @@ class EngineBackend:
         answer = Answer(
             self._codec, request.prompt_token_ids, request.params, request.stop_token_ids
         )
-        text = answer.resume(generation.output_token_ids, generation.output_text)
-        if text:
-            self._tell(TextDelta(live.id, text, []))
+        made = live.translated
+        # What other tokens stand for may differ from the text in a space; they were not published.
+        published = self._codec.decode(made) if made else generation.output_text
+        text = answer.resume(request.output_token_ids, published)
+        if text or made:
+            self._tell(TextDelta(live.id, text, made))
         if answer.stopped:
             self._end(live, "stop")
+            return
+        if len(made) >= request.params.max_tokens:
+            self._end(live, "length")
             return
         live.answer = answer
         self._client.submit(request)
@@ -269,6 +285,7 @@ class EngineBackend:
             slots=engine.slots,
             max_model_len=engine.max_model_len,
             runner=engine.runner,
+            vocabulary=self._codec.vocabulary(),
         )
 
     async def _restart(self) -> None:

@@ -6,7 +6,7 @@ reaches a later one of the same id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from inference.backends.answer import Answer
@@ -15,11 +15,15 @@ from inference.backends.base import Generation
 
 @dataclass(eq=False)
 class LiveRequest:
-    """``answer`` is there once the engine has the request."""
+    """``answer`` is there once the engine has the request.
+
+    ``translated``: the tokens of an earlier attempt's text, where another vocabulary made it.
+    """
 
     generation: Generation
     engine_id: str
     truncated: bool = False
+    translated: list[int] = field(default_factory=list)
     answer: Answer | None = None
 
     @property

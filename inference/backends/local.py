@@ -27,6 +27,12 @@ class ModelCodec:
     def eos_token_ids(self) -> frozenset[int]:
         return self._tokenizer.eos_token_ids
 
+    def vocabulary(self) -> str:
+        return self._tokenizer.fingerprint
+
+    def encode_text(self, text: str) -> list[int]:
+        return self._tokenizer.encode_plain(text)
+
     def fit(self, generation: Generation, max_model_len: int) -> FittedPrompt:
         messages, max_tokens = generation.messages, generation.params.max_tokens
         return fit(messages, self._template.encode, max_model_len, max_tokens)

@@ -25,6 +25,12 @@ class MockCodec:
     def eos_token_ids(self) -> frozenset[int]:
         return frozenset()
 
+    def vocabulary(self) -> str:
+        return "mock"
+
+    def encode_text(self, text: str) -> list[int]:
+        return [*map(ord, text)]
+
     def fit(self, generation: Generation, max_model_len: int) -> FittedPrompt:
         return fit(generation.messages, encode_chat, max_model_len, generation.params.max_tokens)
 

@@ -62,8 +62,20 @@ def _give(request: GenerationRequest, worker: WorkerNode, now: datetime) -> None
     request.claimed_at = request.claimed_at or now
     request.running_since = now
     request.tokens_at_claim = request.completion_tokens
+    _translate(request, worker)
     request.save(update_fields=_CLAIM_FIELDS)
     signals.after_commit(signals.started, request)
+
+
+def _translate(request: GenerationRequest, worker: WorkerNode) -> None:
+    """Token ids of another model mean nothing to this one: it goes on from the text alone.
+
+    A row without a vocabulary is of a version that knew none; that one did not look at all.
+    """
+    if request.vocabulary not in ("", worker.vocabulary):
+        request.output_token_ids = []
+        request.tokens_at_claim = 0
+    request.vocabulary = worker.vocabulary
 
 
 _CLAIM_FIELDS = [
@@ -74,4 +86,6 @@ _CLAIM_FIELDS = [
     "claimed_at",
     "running_since",
     "tokens_at_claim",
+    "output_token_ids",
+    "vocabulary",
 ]

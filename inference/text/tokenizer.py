@@ -6,6 +6,7 @@ object below it. Does not know chats or templates.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ class Tokenizer:
     ) -> None:
         self._rust = rust
         # A second object, because the switch is part of the tokenizer's state.
-        self._plain = RustTokenizer.from_str(rust.to_str())
+        described = rust.to_str()
+        self._plain = RustTokenizer.from_str(described)
+        self.fingerprint = hashlib.sha256(described.encode()).hexdigest()[:16]
         self._plain.encode_special_tokens = True
         added = rust.get_added_tokens_decoder()
         self.control_ids = frozenset(id for id, token in added.items() if token.special)

@@ -75,6 +75,29 @@ async def test_a_resumed_answer_goes_on_without_a_repetition(reader: Reader, cut
     assert reader.ends["rest"] == reader.ends["whole"]
 
 
+async def test_an_answer_of_another_vocabulary_goes_on_from_its_text(
+    reader: Reader, folder: Path
+) -> None:
+    said = "Other tokens: ünï 日本 👩‍👧."
+    reader.backend.submit(asking("hello", "rest", [], said, max_tokens=60, temperature=0.0))
+    await reader.ended("rest")
+    tokenizer = Tokenizer.load(str(folder))
+    ids, translated = reader.ids["rest"], tokenizer.encode_plain(said)
+    assert ids[: len(translated)] == translated
+    assert len(ids) > len(translated)
+    # As if this model had said it all.
+    reader.backend.submit(asking("hello", "same", translated, said, max_tokens=60, temperature=0.0))
+    await reader.ended("same")
+    assert reader.text["rest"] == reader.text["same"] != ""
+    assert ids == translated + reader.ids["same"]
+
+
+async def test_an_answer_that_is_too_long_in_the_new_tokens_ends(reader: Reader) -> None:
+    reader.backend.submit(asking("hello", "rest", [], "word " * 40, max_tokens=30))
+    await reader.ended("rest")
+    assert (reader.text["rest"], reader.ends["rest"]) == ("", ["length"])
+
+
 async def test_a_stop_string_cuts_the_text(reader: Reader) -> None:
     reader.backend.submit(asking("hello", "whole", max_tokens=30, temperature=0.0))
     await reader.ended("whole")

@@ -227,7 +227,7 @@ async def test_options_reach_the_mock() -> None:
     info = await backend.start(lambda progress: None)
     await backend.stop()
     await backend.stop()
-    assert info == BackendInfo("mock", "mock", "none", "none", 64, 99, "mock")
+    assert info == BackendInfo("mock", "mock", "none", "none", 64, 99, "mock", "mock")
 
 
 @pytest.mark.parametrize("engine", ["openai", "other", ""])

@@ -48,20 +48,25 @@ class Regular:
         self.asked: list[Asked] = []
         self.broken: list[str] = []  # what the server must never say
         self.connections = 0
-        self._urls = urls
+        self.urls = urls
         self._number = number
         self._message = message
         self._cookies = ""
         self._stopping = False
+        self._moving = False
         self._unconfirmed = 0
         self._synced_at = 0.0
 
     async def come_in(self) -> None:
-        url = self._urls[self._number % len(self._urls)]
+        url = self.urls[self._number % len(self.urls)]
         person = await Person.guest(url)
         jar: httpx.Cookies = person.http.cookies
         self._cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.jar)
         await person.close()
+
+    def move_to(self, urls: list[str]) -> None:
+        """Leaves the web process it talks to, in the middle of whatever it hears."""
+        self.urls, self._moving = urls, True
 
     def stop_asking(self) -> None:
         self._stopping = True
@@ -70,7 +75,7 @@ class Regular:
         """Until it was told to stop and its last answer is whole."""
         pause = 0.1
         while not self._is_content:
-            url = self._urls[(self._number + self.connections) % len(self._urls)]
+            url = self.urls[(self._number + self.connections) % len(self.urls)]
             with suppress(OSError, WebSocketException, TimeoutError):
                 async with connect(
                     f"{url.replace('http', 'ws', 1)}/ws/chat/",
@@ -101,9 +106,10 @@ class Regular:
         hello = json.loads(await asyncio.wait_for(socket.recv(), 10))
         assert hello["type"] == "hello", hello
         self._unconfirmed = 0
+        self._moving = False
         if self.now is not None:
             await self._resume(socket, self.now)
-        while not self._is_content:
+        while not (self._is_content or self._moving):
             await self._ask_if_idle(socket)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):

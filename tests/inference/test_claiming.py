@@ -4,7 +4,8 @@ import pytest
 
 from inference.models import GenerationRequest, QueuePolicy
 from inference.queue.claiming import claim
-from tests.inference.build import a_policy, a_request, a_user, a_worker
+from inference.queue.running import hand_back
+from tests.inference.build import a_policy, a_request, a_user, a_worker, progress_of
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +78,19 @@ def test_changing_n_changes_the_next_claim() -> None:
     assert len(claim(worker, 0)) == 1
     QueuePolicy.objects.update(max_running=3)
     assert len(claim(worker, 1)) == 2
+
+
+@pytest.mark.parametrize(("vocabulary", "ids"), [("v1", [0, 1, 2]), ("v2", [])])
+def test_tokens_are_kept_for_a_model_of_the_same_vocabulary_and_text_for_any(
+    vocabulary: str, ids: list[int]
+) -> None:
+    a_policy(max_running=1, max_waiting=10)
+    a_request()
+    first = a_worker(vocabulary="v1")
+    (request,) = claim(first, 0)
+    hand_back(first, [progress_of(request, "so far", tokens=3)])
+    second = a_worker(vocabulary=vocabulary)
+    (again,) = claim(second, 0)
+    again.refresh_from_db()
+    assert (again.output_text, again.output_token_ids) == ("so far", ids)
+    assert again.vocabulary == vocabulary

@@ -90,16 +90,22 @@ class Site:
             raise
         return self
 
-    def start_web(self, number: int = 0) -> Process:
+    def start_web(self, number: int = 0, root: Path = ROOT) -> Process:
+        """From another checkout where `root` names one."""
         name = f"web{number}"
-        process = Process(name, self._web_command(number), self._log(name), env=self._env)
+        log = self._log(name)
+        process = Process(name, self._web_command(number), log, env=self._env, cwd=root)
         self.web[number : number + 1] = [process]
         return process
 
-    def start_worker(self, number: int = 0) -> Process:
+    def start_worker(
+        self, number: int = 0, root: Path = ROOT, env: Mapping[str, str] | None = None
+    ) -> Process:
+        """Where given, from another checkout and with other settings than the site's."""
         name = f"worker{number}"
         command = [sys.executable, "manage.py", "runworker", "inference"]
-        process = Process(name, command, self._log(name), env=self._env)
+        settings = self._env | dict(env or {})
+        process = Process(name, command, self._log(name), env=settings, cwd=root)
         self.workers[number : number + 1] = [process]
         return process
 
