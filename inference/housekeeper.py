@@ -7,10 +7,11 @@ moment would do no harm: rescues and expiries are transactions, places only news
 
 import logging
 import time
+from collections.abc import Sequence
 
 from inference import conf
 from inference.database import WorkerDatabase
-from inference.models import finished_event
+from inference.models import WorkerNode, finished_event
 from inference.publishers import Publisher
 from inference.queue.housekeeping import give_up_house, keeps_house
 from inference.queue.places import Place, places
@@ -40,9 +41,9 @@ class Housekeeper:
         self._on_duty = False
         await self._database.call(give_up_house, name)
 
-    async def rescue_and_expire(self) -> bool:
+    async def rescue_and_expire(self, dead: Sequence[WorkerNode] = ()) -> bool:
         """True when something came back to the queue or left it."""
-        rescued = await self._database.call(rescue)
+        rescued = await self._database.call(rescue, dead)
         for request in rescued:
             logger.warning("Rescued request %s from a worker that died.", request.public_id)
         expired = await self._database.call(expire)

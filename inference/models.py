@@ -32,6 +32,9 @@ class WorkerNode(models.Model):
     name = models.CharField(_("name"), max_length=120, unique=True)
     host = models.CharField(_("host"), max_length=80)
     pid = models.PositiveIntegerField(_("process"))
+    # With the process number, what `inference.liveness` needs to see that it is gone.
+    machine = models.CharField(max_length=120, blank=True, db_default="", editable=False)
+    birth = models.BigIntegerField(default=0, db_default=0, editable=False)
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.STARTING
     )

@@ -6,7 +6,6 @@ Everything it needs is passed in, and each step of its loops can be called by it
 
 import asyncio
 import logging
-import os
 import secrets
 import socket
 import time
@@ -27,6 +26,7 @@ from inference.backends.base import (
 )
 from inference.database import WorkerDatabase
 from inference.housekeeper import Housekeeper
+from inference.liveness import own_identity
 from inference.metrics import engine_figures
 from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.publishers import Addressed, Publisher
@@ -72,10 +72,9 @@ class InferenceWorker:
 
     async def start(self) -> None:
         """Registers, loads the engine and begins to serve. Raises what the backend raises."""
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.node = await self.database.call(
-            workers.register, name, socket.gethostname(), os.getpid()
-        )
+        host, process = socket.gethostname(), own_identity()
+        name = f"{host}-{process.pid}-{secrets.token_hex(3)}"
+        self.node = await self.database.call(workers.register, name, host, process)
         # People who wait while the model loads are told their place too.
         self._every(conf.HEARTBEAT_SECONDS, self.beat)
         self._every(conf.HOUSEKEEPING_SECONDS, self.keep_house)
@@ -200,10 +199,15 @@ class InferenceWorker:
         await self._end_overdue(self.node)
 
     async def keep_house(self) -> None:
-        """The housekeeping that one worker does for all; whoever comes first, while it lives."""
-        if self.node is None or not await self.housekeeper.take_duty(self.node.name):
+        """The housekeeping that one worker does for all; whoever comes first, while it lives.
+
+        That a worker of the same machine is gone is seen by whoever looks, and mended by them.
+        """
+        if self.node is None:
             return
-        if await self.housekeeper.rescue_and_expire():
+        dead = await self.database.call(workers.bury_the_dead_beside, self.node)
+        on_duty = await self.housekeeper.take_duty(self.node.name)
+        if (on_duty or dead) and await self.housekeeper.rescue_and_expire(dead):
             self.wake()
 
     def _figures(self) -> dict[str, float]:

@@ -1,13 +1,14 @@
 """Brings back what a dead worker left, and drops what waited too long or for nobody."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from inference.models import GenerationRequest
+from inference.models import GenerationRequest, WorkerNode
 from inference.queue.clock import database_now
 from inference.queue.ending import end
 from inference.queue.ordering import running_requests, waiting_requests
@@ -16,13 +17,13 @@ from inference.queue.policy import current_policy
 from inference.queue.running import release
 
 
-def rescue() -> list[GenerationRequest]:
-    """Requests whose lease ran out, back in the queue with their text (or ended, if that was
-    wanted).
+def rescue(dead: Collection[WorkerNode] = ()) -> list[GenerationRequest]:
+    """Requests whose lease ran out or whose worker is `dead`, back in the queue with their text
+    (or ended, if that was wanted).
     """
     with transaction.atomic():
-        lost = running_requests().select_for_update().filter(lease_until__lt=database_now())
-        rescued = list(lost.order_by("id"))
+        lost = Q(lease_until__lt=database_now()) | Q(worker__in=dead)
+        rescued = list(running_requests().select_for_update().filter(lost).order_by("id"))
         together: dict[int | None, list[GenerationRequest]] = defaultdict(list)
         for request in rescued:
             together[request.worker_id].append(request)

@@ -5,19 +5,48 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Least
+from django.utils.translation import gettext
 
 from inference import conf
+from inference.liveness import ProcessIdentity, is_gone
 from inference.models import QueuePolicy, WorkerNode
 from inference.queue.clock import database_now
+from inference.queue.housekeeping import give_up_house
+
+STOPPED = WorkerNode.State.STOPPED
 
 
-def register(name: str, host: str, pid: int) -> WorkerNode:
-    """A new row for a worker process that is starting; rows of long dead ones on this host go."""
+def register(name: str, host: str, process: ProcessIdentity) -> WorkerNode:
+    """A new row for a worker process that is starting; rows of long dead ones go."""
     now = database_now()
     WorkerNode.objects.filter(heartbeat_at__lt=now - timedelta(hours=1)).delete()
     return WorkerNode.objects.create(
-        name=name, host=host, pid=pid, started_at=now, heartbeat_at=now
+        name=name,
+        host=host,
+        pid=process.pid,
+        machine=process.machine,
+        birth=process.birth,
+        started_at=now,
+        heartbeat_at=now,
     )
+
+
+def bury_the_dead_beside(worker: WorkerNode) -> list[WorkerNode]:
+    """Workers of the same machine whose process is gone; they count as stopped from here on."""
+    if not worker.machine:
+        return []
+    beside = WorkerNode.objects.filter(machine=worker.machine).exclude(pk=worker.pk)
+    here = identity_of(worker)
+    dead = [one for one in beside.exclude(state=STOPPED) if is_gone(identity_of(one), here)]
+    for one in dead:
+        one.state, one.detail = STOPPED, gettext("Its process ended without a word.")
+        one.save(update_fields=["state", "detail"])
+        give_up_house(one.name)
+    return dead
+
+
+def identity_of(worker: WorkerNode) -> ProcessIdentity:
+    return ProcessIdentity(worker.machine, worker.pid, worker.birth)
 
 
 def report(worker: WorkerNode, **fields: Any) -> None:
@@ -30,9 +59,7 @@ def report(worker: WorkerNode, **fields: Any) -> None:
 def live_workers() -> QuerySet[WorkerNode]:
     """Workers heard of lately, in any state but stopped."""
     oldest = database_now() - timedelta(seconds=conf.LEASE_SECONDS)
-    return WorkerNode.objects.filter(heartbeat_at__gte=oldest).exclude(
-        state=WorkerNode.State.STOPPED
-    )
+    return WorkerNode.objects.filter(heartbeat_at__gte=oldest).exclude(state=STOPPED)
 
 
 def ready_workers(model: str = "") -> QuerySet[WorkerNode]:

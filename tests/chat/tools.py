@@ -8,6 +8,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import Client
 
 from chatsite.accounts.models import User
+from inference.liveness import ProcessIdentity
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue.claiming import claim
 from inference.queue.running import Ending, Progress, checkpoint, finish
@@ -68,7 +69,7 @@ class Hand:
     """Does to the queue what a worker does, through the queue's own functions."""
 
     def __init__(self) -> None:
-        self.node: WorkerNode = register("hand", "localhost", 1)
+        self.node: WorkerNode = register("hand", "localhost", ProcessIdentity("", 1, 0))
         report(self.node, state=WorkerNode.State.READY, model="demo", slots=8, engine="mock")
 
     def claim(self) -> list[GenerationRequest]:

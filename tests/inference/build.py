@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from inference.liveness import ProcessIdentity
 from inference.models import GenerationRequest, QueuePolicy, WorkerNode
 from inference.queue import NewRequest, submit, workers
 from inference.queue.clock import database_now
@@ -28,7 +29,7 @@ def a_policy(**fields: Any) -> QueuePolicy:
 
 
 def a_worker(slots: int = 8, state: str = "ready", model: str = "m", **fields: Any) -> WorkerNode:
-    worker = workers.register(f"worker-{next(_numbers)}", "host", 1)
+    worker = workers.register(f"worker-{next(_numbers)}", "host", ProcessIdentity("", 1, 0))
     workers.report(worker, state=state, slots=slots, model=model, **fields)
     return worker
 

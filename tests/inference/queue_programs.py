@@ -51,13 +51,14 @@ def _waiting(model: Any, person: Any, number: int, now: Any) -> Any:
 
 def work() -> None:
     """Like a worker whose answers take no time: four at once, each ended as soon as claimed."""
+    from inference.liveness import ProcessIdentity
     from inference.queue import workers
     from inference.queue.claiming import claim
     from inference.queue.ordering import State, active_requests
     from inference.queue.running import Ending, finish
     from tests.inference.build import progress_of
 
-    node = workers.register(f"worker-{time.monotonic_ns()}", "host", 1)
+    node = workers.register(f"worker-{time.monotonic_ns()}", "host", ProcessIdentity("", 1, 0))
     workers.report(node, state="ready", slots=4, model="m")
     print("ready", flush=True)
     sys.stdin.readline()
@@ -74,6 +75,7 @@ def work() -> None:
 def measure(rounds: int) -> None:
     """A freed place: the claim that fills it, the first places told anew; also a submit's cost."""
     from inference import conf
+    from inference.liveness import ProcessIdentity
     from inference.models import GenerationRequest
     from inference.queue import workers
     from inference.queue.claiming import claim
@@ -81,7 +83,7 @@ def measure(rounds: int) -> None:
     from inference.queue.running import Ending, finish
     from tests.inference.build import a_request, progress_of
 
-    node = workers.register("measured", "host", 1)
+    node = workers.register("measured", "host", ProcessIdentity("", 1, 0))
     workers.report(node, state="ready", slots=4, model="m")
     claim(node, 0)
     spent: dict[str, list[float]] = {"step": [], "claim": [], "first": [], "all": [], "submit": []}
