@@ -64,9 +64,10 @@ class Crowd:
         await self.until(lambda: all(_first_growth(one, since) for one in self.people), seconds)
         return max((_first_growth(one, since) or 0.0) - since for one in self.people)
 
-    def longest_silence(self, since: float) -> float:
-        """Of anybody who waited for text after `since`."""
-        return max(_longest_silence(asked, since) for asked in self._all_asked())
+    def longest_silence(self, since: float, begun: bool = False) -> float:
+        """Of anybody who waited for text after `since`; or only in answers that had begun."""
+        times = [_times(asked)[begun:] for asked in self._all_asked()]
+        return max(_longest_gap(one, since) for one in times)
 
     @property
     def answers(self) -> int:
@@ -112,8 +113,11 @@ def _first_growth(person: Regular, since: float) -> float | None:
     return next((at for at in times if at > since), None)
 
 
-def _longest_silence(asked: Asked, since: float) -> float:
-    times = asked.grew_at if asked.kept.is_whole else [*asked.grew_at, time.monotonic()]
+def _times(asked: Asked) -> list[float]:
+    return asked.grew_at if asked.kept.is_whole else [*asked.grew_at, time.monotonic()]
+
+
+def _longest_gap(times: list[float], since: float) -> float:
     pairs = zip(times, times[1:], strict=False)
     return max((later - earlier for earlier, later in pairs if later > since), default=0.0)
 
