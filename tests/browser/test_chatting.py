@@ -144,3 +144,15 @@ async def test_what_was_typed_before_the_script_ran_is_kept(
     await expect(alice.hook("composer")).to_have_value("Typed early")
     await alice.hook("composer").press("Enter")
     await alice.sees("complete")
+
+
+async def test_answers_that_ran_out_of_time_say_so(start_site: StartSite, visit: Visit) -> None:
+    site = start_site(n=1)
+    site.database.set_policy(max_running_seconds=3, max_waiting_seconds=1)
+    alice, bob = await visit(site), await visit(site)
+    await alice.ask(LONG)
+    await alice.sees("running")
+    await bob.ask("mock:length=5")
+    await expect(bob.answer).to_contain_text("No place came free in time")
+    await expect(alice.answer).to_contain_text("The time for one answer was over")
+    assert await alice.answer_text()

@@ -48,11 +48,27 @@ export function finishWords(usage, timings) {
 }
 
 /** Why an answer ended, where that is worth a word. */
-export function reasonWords(reason) {
+export function reasonWords(reason, code) {
   if (reason === "aborted") {
-    return gettext("Stopped by you");
+    return code === "expired"
+      ? gettext("Not answered: nobody was here to wait for it")
+      : gettext("Stopped by you");
   }
-  return reason === "length" ? gettext("Reached the length limit") : "";
+  if (reason === "length") {
+    return code === "deadline"
+      ? gettext("The time for one answer was over")
+      : gettext("Reached the length limit");
+  }
+  return "";
+}
+
+/** Why an answer failed: in the language of the page where the code is known. */
+export function failureWords(code, detail) {
+  const known = {
+    expired: gettext("No place came free in time. Try again later."),
+    engine_died: gettext("The model stopped again and again while it answered this."),
+  };
+  return known[code] ?? (detail || gettext("The answer failed. Nothing of your message is lost."));
 }
 
 export function retryWords(seconds) {

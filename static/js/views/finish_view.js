@@ -1,5 +1,5 @@
 import { cloneTemplate, part } from "../helpers/dom.js";
-import { finishWords, reasonWords } from "../helpers/words.js";
+import { failureWords, finishWords, reasonWords } from "../helpers/words.js";
 
 const COPIED_MS = 1_500;
 
@@ -17,13 +17,12 @@ export class FinishView {
     part(element, "regenerate").addEventListener("click", regenerate);
   }
 
-  #showReason({ finish_reason: reason, detail }) {
+  #showReason({ finish_reason: reason, code, detail }) {
     const failed = reason === "failed";
     part(this.element, "failure").hidden = !failed;
-    part(this.element, "failure-text").textContent =
-      detail || gettext("The answer failed. Nothing of your message is lost.");
+    part(this.element, "failure-text").textContent = failureWords(code, detail);
     part(this.element, "regenerate").hidden = failed;
-    const words = reasonWords(reason);
+    const words = reasonWords(reason, code);
     part(this.element, "reason").textContent = words;
     part(this.element, "reason").hidden = !words;
   }
