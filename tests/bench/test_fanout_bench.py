@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from django.core.management import CommandError, call_command
 from inference.bench.fanout.figures import due_times, figures, latency, missing
 from inference.bench.fanout.plan import Plan
 from inference.bench.fanout.stage import BenchError, Stage
-from tests.support.processes import marked
+from tests.support.processes import MARK, ROOT, marked, wait_until_gone
 from tests.support.programs import find_redis, needed
 
 
@@ -54,7 +58,7 @@ def test_a_small_run_delivers_everything_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed(find_redis(), "redis-server")
-    monkeypatch.setenv("CHATSITE_TEST_MARK", "fanout")
+    monkeypatch.setenv(MARK, "fanout")
     said, file = StringIO(), tmp_path / "figures.json"
     options = ["--sockets=6", "--streaming=3", "--rate=40", "--seconds=1", "--kinds=own"]
     call_command("bench", "fanout", *options, f"--json={file}", stdout=said)
@@ -79,3 +83,18 @@ def test_a_site_that_does_not_start_is_told_and_leaves_nothing(
 def test_an_unknown_contender_is_refused() -> None:
     with pytest.raises(CommandError, match="there is no 'rabbit'"):
         call_command("bench", "fanout", "--kinds=rabbit")
+
+
+@pytest.mark.long
+def test_nothing_outlives_a_bench_that_is_killed() -> None:
+    needed(find_redis(), "redis-server")
+    command = [sys.executable, "manage.py", "bench", "fanout", "--sockets=2", "--streaming=1"]
+    env = {**os.environ, MARK: "killed-bench"}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL) as bench:
+        deadline = time.monotonic() + 30
+        while len(marked("killed-bench")) < 4:  # the bench, Redis, web, worker
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        bench.kill()
+    # The engine's child sees that its worker is gone.
+    assert wait_until_gone("killed-bench", 10) == []

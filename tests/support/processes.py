@@ -12,7 +12,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 # In the environment of all processes of a site: orphans are found whoever their parent is now.
-MARK = "CHATSITE_TEST_MARK"
+MARK = "TEST_MARK_OF_CHATSITE"
 
 
 class Process:

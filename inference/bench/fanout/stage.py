@@ -4,6 +4,7 @@ and in a temporary folder. Everything that it starts it ends, however the run go
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -127,6 +128,7 @@ class Stage:
                 stderr=log,
                 text=True,
                 start_new_session=True,
+                preexec_fn=_end_with_the_bench,  # noqa: PLW1509 (the bench has one thread)
             )
         self._started[name] = process
         return process
@@ -183,6 +185,12 @@ class Stage:
 
     def _log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
+
+
+def _end_with_the_bench() -> None:
+    """However the bench ends, its processes do not outlive it (Linux: PR_SET_PDEATHSIG)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _environment(plan: Plan, folder: Path, redis_port: int) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""What a whole site delivers to its people, beside its engine alone."""
