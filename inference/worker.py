@@ -25,10 +25,11 @@ from inference.backends.base import (
     TextDelta,
 )
 from inference.database import WorkerDatabase
+from inference.endings import Endings
 from inference.housekeeper import Housekeeper
 from inference.liveness import own_identity
 from inference.metrics import engine_figures
-from inference.models import GenerationRequest, WorkerNode, finished_event
+from inference.models import GenerationRequest, WorkerNode
 from inference.publishers import Addressed, Publisher
 from inference.queue import running as leases
 from inference.queue import workers
@@ -66,7 +67,7 @@ class InferenceWorker:
         self._news = asyncio.Event()
         self._aborted: set[str] = set()  # since the last claim began
         self._loops: list[asyncio.Task[None]] = []
-        self._endings: set[asyncio.Task[None]] = set()
+        self._endings = Endings(database, publisher, self.running, self.wake)
 
     # --- Life ----------------------------------------------------------------------------------
 
@@ -94,18 +95,17 @@ class InferenceWorker:
             return
         self._drained = True
         self._accepting = False
-        if self.node is not None:
-            await self._report(state=NodeState.DRAINING)
+        await _or_without(self._report(state=NodeState.DRAINING))
         await self._wait_until_idle(deadline)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await asyncio.gather(*self._endings, return_exceptions=True)
-        await self._hand_back_all()
+        await self._endings.close()
+        await _or_without(self._hand_back_all())
         await self.backend.stop()
         if self.node is not None:
-            await self.housekeeper.leave_duty(self.node.name)
-            await self._report(state=NodeState.STOPPED)
+            await _or_without(self.housekeeper.leave_duty(self.node.name))
+        await _or_without(self._report(state=NodeState.STOPPED))
         await self.publisher.close()
         await self.database.close()
 
@@ -188,7 +188,7 @@ class InferenceWorker:
             return
         before = {request.key for request in self.running}
         await self._report(figures=self._figures())
-        held = await self.database.call(leases.renew_leases, self.node)
+        held = await self.database.call(leases.renew_leases, self.node, before)
         flagged = await self.database.call(leases.abort_flags, self.node)
         for request in self.running:
             request.reply_group = held.get(request.key, request.reply_group)
@@ -226,7 +226,7 @@ class InferenceWorker:
             self.backend.submit(request.generation(row))
         except Exception as error:  # one bad row must not stop the others
             logger.exception("The backend refused request %s.", request.public_id)
-            self._end_later(request, "failed", "engine_error", str(error))
+            self._end(request, "failed", "engine_error", str(error))
 
     def _text(self, event: TextDelta) -> list[Addressed]:
         request = self.running.by_tag(event.request_id)
@@ -258,35 +258,18 @@ class InferenceWorker:
     def _end_by_tag(self, tag: str, reason: str, code: str = "", detail: str = "") -> None:
         request = self.running.by_tag(tag)
         if request is not None and not request.ending:
-            self._end_later(request, reason, code, detail)
+            self._end(request, reason, code, detail)
 
-    def _end_later(self, request: RunningRequest, reason: str, code: str, detail: str) -> None:
-        # In a task: a commit must not hold up the text of the others.
-        request.ending = True
-        ending = leases.Ending(request.progress(), reason, code, detail)
-        task = asyncio.ensure_future(self._end(request, ending))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-
-    async def _end(self, request: RunningRequest, ending: leases.Ending) -> None:
-        assert self.node is not None
-        try:
-            row = await self.database.call(leases.finish, self.node, ending)
-        except Exception:  # the lease runs out and somebody takes the request over
-            logger.exception("Could not store the end of request %s.", request.public_id)
-            row = None
-        # Only now is the place free: the row no longer counts as running.
-        self.running.discard(request)
-        self.wake()
-        if row is not None:
-            await self.publisher.publish([(row.reply_group, finished_event(row))])
+    def _end(self, request: RunningRequest, reason: str, code: str = "", detail: str = "") -> None:
+        if self.node is not None:
+            self._endings.begin(self.node, request, reason, code, detail)
 
     async def _end_overdue(self, node: WorkerNode) -> None:
         """Ends what has run for too long, with the text that it has."""
         overdue = await self.database.call(leases.overdue, node)
         for request in self.running:
             if request.key in overdue and not request.ending:
-                self._end_later(request, "length", "deadline", leases.deadline_sentence())
+                self._end(request, "length", "deadline", leases.deadline_sentence())
                 self.backend.abort(request.tag)
 
     def _let_go(self, request: RunningRequest) -> None:
@@ -328,11 +311,19 @@ class InferenceWorker:
         self.wake()
 
     async def _report(self, **fields: object) -> None:
-        assert self.node is not None
-        await self.database.call(workers.report, self.node, **fields)
+        if self.node is not None:
+            await self.database.call(workers.report, self.node, **fields)
 
     def _every(self, seconds: float, step: Step) -> None:
         self._loops.append(asyncio.ensure_future(_forever(step, seconds)))
+
+
+async def _or_without(step: Awaitable[None]) -> None:
+    """A worker that stops does so without a database too: its leases run out."""
+    try:
+        await step
+    except Exception:
+        logger.exception("A step of stopping failed; going on without it.")
 
 
 async def _forever(step: Step, seconds: float) -> None:

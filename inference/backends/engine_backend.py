@@ -197,7 +197,8 @@ class EngineBackend:
         text = answer.resume(request.output_token_ids, published)
         if text or made:
             self._tell(TextDelta(live.id, text, made))
-        if answer.stopped:
+        # The last token may have been stored and its meaning not, when a worker died.
+        if answer.stopped or not request.stop_token_ids.isdisjoint(request.output_token_ids[-1:]):
             self._end(live, "stop")
             return
         if len(made) >= request.params.max_tokens:

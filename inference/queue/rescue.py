@@ -1,10 +1,11 @@
 """Brings back what a dead worker left, and drops what waited too long or for nobody."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,8 @@ from inference.queue.ordering import running_requests, waiting_requests
 from inference.queue.poison import worker_vanished_with
 from inference.queue.policy import current_policy
 from inference.queue.running import release
+
+logger = logging.getLogger(__name__)
 
 
 def rescue(dead: Collection[WorkerNode] = ()) -> list[GenerationRequest]:
@@ -29,9 +32,20 @@ def rescue(dead: Collection[WorkerNode] = ()) -> list[GenerationRequest]:
             together[request.worker_id].append(request)
         for requests in together.values():
             worker_vanished_with(requests)
-        for request in rescued:
+        return [request for request in rescued if _is_released(request)]
+
+
+def _is_released(request: GenerationRequest) -> bool:
+    """One that cannot be stored must not keep the others from being rescued."""
+    try:
+        with transaction.atomic():
             release(request)
-        return rescued
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("Could not rescue request %s.", request.public_id)
+        return False
+    return True
 
 
 def expire() -> list[GenerationRequest]:

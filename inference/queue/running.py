@@ -5,7 +5,7 @@ A lease is (worker, attempt): once somebody else has claimed the request, the at
 nothing that the old worker still says can land.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,14 +58,15 @@ def checkpoint(worker: WorkerNode, running: Iterable[Progress]) -> None:
                 held.save(update_fields=_PROGRESS_FIELDS)
 
 
-def renew_leases(worker: WorkerNode) -> dict[int, str]:
-    """Keeps the leases on everything the worker runs.
+def renew_leases(worker: WorkerNode, keys: Collection[int]) -> dict[int, str]:
+    """Keeps the leases on what the worker runs. What is its own by the rows but not in `keys` it
+    knows nothing of (a claim whose answer was lost, say), so that must run out.
 
     Returns the keys that it still holds, each with the group that replies go to: a guest who signs
     up in the middle of an answer takes it along.
     """
     until = database_now() + timedelta(seconds=conf.LEASE_SECONDS)
-    held = running_requests().filter(worker=worker)
+    held = running_requests().filter(worker=worker, pk__in=keys)
     held.update(lease_until=until)
     return dict(held.values_list("id", "reply_group"))
 

@@ -75,6 +75,15 @@ async def test_a_resumed_answer_goes_on_without_a_repetition(reader: Reader, cut
     assert reader.ends["rest"] == reader.ends["whole"]
 
 
+async def test_an_answer_whose_last_token_was_stored_without_its_end_ends(
+    reader: Reader, folder: Path
+) -> None:
+    (eos,) = Tokenizer.load(str(folder)).eos_token_ids
+    reader.backend.submit(asking("hello", "rest", [40, 41, eos], "", max_tokens=30))
+    await reader.ended("rest")
+    assert (reader.ids["rest"], reader.ends["rest"]) == ([], ["stop"])
+
+
 async def test_an_answer_of_another_vocabulary_goes_on_from_its_text(
     reader: Reader, folder: Path
 ) -> None:

@@ -43,7 +43,7 @@ class Crowd:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*self._tasks)
         except TimeoutError:
-            raise AssertionError(f"stuck: {self._stuck()}\n{self.site.logs()}") from None
+            raise AssertionError(f"stuck: {self._waiting()}\n{self.site.logs()}") from None
 
     def go_home(self) -> None:
         """At once; for the end of a test that may have failed."""
@@ -57,7 +57,8 @@ class Crowd:
                     self._raise_what_failed()
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"not within {seconds:g} s\n{self.site.logs()}") from None
+            waiting = self._waiting()
+            raise AssertionError(f"not in {seconds:g} s: {waiting}\n{self.site.logs()}") from None
 
     async def until_all_grew(self, since: float, seconds: float = 60.0) -> float:
         """Until everybody has got text after `since`; the seconds that the last one waited."""
@@ -101,10 +102,17 @@ class Crowd:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 task.result()
 
-    def _stuck(self) -> list[dict[str, Any]]:
-        rows = _rows(self.site.database)
-        waiting = [one.now for one in self.people if one.now is not None]
-        return [{**rows.get(one.request, {}), "text": len(one.kept.text)} for one in waiting]
+    def _waiting(self) -> str:
+        """Who waits for what, the longest first, beside what the rows say."""
+        rows, now = _rows(self.site.database), time.monotonic()
+        asked = [(now - one.now.grew_at[-1], one, one.now) for one in self.people if one.now]
+        lines = [
+            f"{seconds:.1f} s without text, {len(what.kept.text)} characters, connected"
+            f" {who.connections + 1} times, refused {what.rejections[-1:]}, request"
+            f" {what.request}: {rows.get(what.request)}"
+            for seconds, who, what in sorted(asked, key=lambda one: -one[0])
+        ]
+        return "\n".join(lines)
 
 
 def _first_growth(person: Regular, since: float) -> float | None:

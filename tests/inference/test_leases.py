@@ -71,9 +71,33 @@ def test_a_worker_that_comes_back_cannot_write_any_more(worker: WorkerNode) -> N
     claim(a_worker(), 0)
     running.checkpoint(worker, [progress_of(request, "stale", 9)])
     assert running.finish(worker, Ending(progress_of(request, "stale", 9), "stop")) is None
-    assert running.renew_leases(worker) == {}
+    assert running.renew_leases(worker, [request.pk]) == {}
     request.refresh_from_db()
     assert (request.output_text, request.state) == ("", State.RUNNING)
+
+
+def test_what_a_worker_does_not_know_of_is_not_renewed_by_it(worker: WorkerNode) -> None:
+    """Its claim was stored and the answer to it was lost: nobody runs it."""
+    known, unknown = claimed(worker), claimed(worker)
+    age_lease(known)
+    age_lease(unknown)
+    assert list(running.renew_leases(worker, [known.pk])) == [known.pk]
+    assert [one.pk for one in rescue()] == [unknown.pk]
+
+
+def test_one_that_cannot_be_rescued_does_not_keep_the_others(
+    worker: WorkerNode, settings: Any
+) -> None:
+    settings.INFERENCE_RECORDER = "tests.inference.test_leases.a_broken_recorder"
+    broken, good = claimed(worker), claimed(worker)
+    GenerationRequest.objects.filter(pk=broken.pk).update(abort_requested=True)
+    age_lease(broken)
+    age_lease(good)
+    assert [one.pk for one in rescue()] == [good.pk]
+
+
+def a_broken_recorder(request: GenerationRequest) -> None:
+    raise RuntimeError("planted")
 
 
 def test_a_live_lease_is_not_rescued(worker: WorkerNode) -> None:
