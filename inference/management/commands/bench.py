@@ -1,4 +1,4 @@
-"""`manage.py bench engine|fanout|site`: measure beside peers (docs/benchmarks.md)."""
+"""`manage.py bench engine|fanout|chat`: measure beside peers (docs/benchmarks.md)."""
 
 import json
 import os
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         self._add_engine(
             kinds.add_parser("engine", help="the engine beside transformers' own ways")
         )
-        self._add_site(kinds.add_parser("site", help="a whole site beside its engine alone"))
+        self._add_chat(kinds.add_parser("chat", help="a whole site beside its engine alone"))
 
     def _add_fanout(self, fanout: CommandParser) -> None:
         fanout.add_argument("--sockets", type=int, default=1_000)
@@ -85,18 +85,18 @@ class Command(BaseCommand):
             "--second-turn", type=int, metavar="TOKENS", help="TTFT of a conversation's second turn"
         )
 
-    def _add_site(self, site: CommandParser) -> None:
+    def _add_chat(self, chat: CommandParser) -> None:
         model = conf.backend_options().model
-        site.add_argument("--model", default=model, help="a folder or a hub id")
-        site.add_argument("--people", type=int, default=16)
-        site.add_argument("--new", type=int, default=256, help="tokens of each answer")
-        site.add_argument("--threads", type=int, default=1, help="of the engine")
-        site.add_argument("--rounds", type=int, default=3)
-        site.add_argument("--repeats", type=int, default=3)
-        site.add_argument("--json", type=Path, help="write everything to this file as well")
+        chat.add_argument("--model", default=model, help="a folder or a hub id")
+        chat.add_argument("--people", type=int, default=16)
+        chat.add_argument("--new", type=int, default=256, help="tokens of each answer")
+        chat.add_argument("--threads", type=int, default=1, help="of the engine")
+        chat.add_argument("--rounds", type=int, default=3)
+        chat.add_argument("--repeats", type=int, default=3)
+        chat.add_argument("--json", type=Path, help="write everything to this file as well")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        measures = {"fanout": self._fanout, "engine": self._engine, "site": self._site}
+        measures = {"fanout": self._fanout, "engine": self._engine, "chat": self._chat}
         found = measures[options["kind"]](options)
         if options["json"]:
             options["json"].write_text(json.dumps(found, indent=1, default=asdict) + "\n")
@@ -110,12 +110,12 @@ class Command(BaseCommand):
         except BenchError as error:
             raise CommandError(str(error)) from error
 
-    def _site(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _chat(self, options: dict[str, Any]) -> dict[str, Any]:
+        from inference.bench.chat.command import run_chat_bench
         from inference.bench.fanout.stage import BenchError
-        from inference.bench.site.command import run_site_bench
 
         try:
-            return run_site_bench(options, self._say)
+            return run_chat_bench(options, self._say)
         except BenchError as error:
             raise CommandError(str(error)) from error
 

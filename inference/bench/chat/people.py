@@ -1,4 +1,4 @@
-"""People at their tabs who ask at once: `python -m inference.bench.site.people PLAN PORT FILE`."""
+"""People at their tabs who ask at once: `python -m inference.bench.chat.people PLAN PORT FILE`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inference.bench.chat.plan import Plan, Round
 from inference.bench.fanout.guests import come_in
 from inference.bench.fanout.tab import Tab, open_tab
-from inference.bench.site.plan import Plan, Round
 
 HOST = "127.0.0.1"
 WARM_UP_TOKENS = 16

@@ -1,4 +1,4 @@
-"""The site bench counts what people got of a real model."""
+"""The chat bench counts what people got of a real model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from inference.bench.site.command import SiteStage
-from inference.bench.site.plan import Plan
+from inference.bench.chat.command import SiteStage
+from inference.bench.chat.plan import Plan
 from tests.support.programs import find_redis, needed
 
 

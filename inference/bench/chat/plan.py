@@ -1,4 +1,4 @@
-"""What one run of the site bench does, as its processes tell each other."""
+"""What one run of the chat bench does, as its processes tell each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `manage.py bench site` does: the whole site and its engine alone, in turn."""
+"""What `manage.py bench chat` does: the whole site and its engine alone, in turn."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from inference.bench.chat.plan import Plan, Round
 from inference.bench.fanout.plan import Plan as Wires
 from inference.bench.fanout.stage import ROOT, BenchError, Stage
-from inference.bench.site.plan import Plan, Round
 
 Say = Callable[[str], None]
 ENGINE_SECONDS = 600
@@ -42,13 +42,13 @@ class SiteStage(Stage):
             self._set_up()
             output = self._folder / "people.json"
             words = [self._site.to_json(), str(self._web_port), str(output)]
-            self._start("clients", sys.executable, "-m", "inference.bench.site.people", *words)
+            self._start("clients", sys.executable, "-m", "inference.bench.chat.people", *words)
             if self._started["clients"].wait(ENGINE_SECONDS) != 0:
                 raise BenchError(f"The people failed: {self._log('clients')}")
             return [Round(**one) for one in json.loads(output.read_text())]
 
 
-def run_site_bench(options: dict[str, Any], say: Say) -> dict[str, Any]:
+def run_chat_bench(options: dict[str, Any], say: Say) -> dict[str, Any]:
     """Returns everything that was measured, ready for JSON. Raises BenchError with a sentence."""
     plan = Plan(options["people"], options["new"], options["rounds"], options["threads"])
     model = options["model"]
