@@ -12,6 +12,8 @@ from inference.recording import Recorder
 LEASE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 0.5
+# Of the time: hundreds of long answers take long to write, and their tokens must not wait for it.
+CHECKPOINT_SHARE = 0.2
 POLL_SECONDS = 1.0
 # Of the one worker that keeps house: renewed each second, so it is taken over within five.
 HOUSEKEEPER_LEASE_SECONDS = 3.0

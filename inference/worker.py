@@ -9,7 +9,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from inference import conf
 from inference.backends.base import (
@@ -28,6 +28,7 @@ from inference.database import WorkerDatabase
 from inference.endings import Endings
 from inference.housekeeper import Housekeeper
 from inference.liveness import own_identity
+from inference.loops import Step, forever, or_without
 from inference.metrics import engine_figures
 from inference.models import GenerationRequest, WorkerNode
 from inference.publishers import Addressed, Publisher
@@ -40,7 +41,6 @@ from inference.running_requests import RunningRequest, RunningRequests
 logger = logging.getLogger(__name__)
 
 NodeState = WorkerNode.State
-Step = Callable[[], Awaitable[None]]
 
 
 class InferenceWorker:
@@ -82,7 +82,7 @@ class InferenceWorker:
         self._every(0, self.look)
         info = await self.backend.start(self._on_progress)
         await self._become_ready(info)
-        self._every(conf.CHECKPOINT_SECONDS, self.checkpoint)
+        self._every(conf.CHECKPOINT_SECONDS, self.checkpoint, conf.CHECKPOINT_SHARE)
         self._every(0, self.handle_events)
 
     async def drain(self, deadline: float = conf.DRAIN_SECONDS) -> None:
@@ -95,17 +95,17 @@ class InferenceWorker:
             return
         self._drained = True
         self._accepting = False
-        await _or_without(self._report(state=NodeState.DRAINING))
+        await or_without(self._report(state=NodeState.DRAINING))
         await self._wait_until_idle(deadline)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._endings.close()
-        await _or_without(self._hand_back_all())
+        await or_without(self._hand_back_all())
         await self.backend.stop()
         if self.node is not None:
-            await _or_without(self.housekeeper.leave_duty(self.node.name))
-        await _or_without(self._report(state=NodeState.STOPPED))
+            await or_without(self.housekeeper.leave_duty(self.node.name))
+        await or_without(self._report(state=NodeState.STOPPED))
         await self.publisher.close()
         await self.database.close()
 
@@ -314,24 +314,5 @@ class InferenceWorker:
         if self.node is not None:
             await self.database.call(workers.report, self.node, **fields)
 
-    def _every(self, seconds: float, step: Step) -> None:
-        self._loops.append(asyncio.ensure_future(_forever(step, seconds)))
-
-
-async def _or_without(step: Awaitable[None]) -> None:
-    """A worker that stops does so without a database too: its leases run out."""
-    try:
-        await step
-    except Exception:
-        logger.exception("A step of stopping failed; going on without it.")
-
-
-async def _forever(step: Step, seconds: float) -> None:
-    """Repeats a step; a failure is logged and tried again: no loop dies quietly."""
-    while True:
-        try:
-            await step()
-            await asyncio.sleep(seconds)
-        except Exception:
-            logger.exception("A step of the worker failed; trying again in a second.")
-            await asyncio.sleep(1.0)
+    def _every(self, seconds: float, step: Step, share: float = 1.0) -> None:
+        self._loops.append(asyncio.ensure_future(forever(step, seconds, share)))
