@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from django.db import InterfaceError, OperationalError
+
 from inference import conf
 from inference.backends.base import (
     Backend,
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 NodeState = WorkerNode.State
 Step = Callable[[], Awaitable[None]]
+
+AGAIN_SECONDS = 1.0
 
 
 class InferenceWorker:
@@ -102,7 +106,7 @@ class InferenceWorker:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.gather(*self._endings, return_exceptions=True)
-        await self._hand_back_all()
+        await self._hand_back(self.running.take_all())
         await self.backend.stop()
         if self.node is not None:
             await self.housekeeper.leave_duty(self.node.name)
@@ -189,7 +193,7 @@ class InferenceWorker:
             return
         before = {request.key for request in self.running}
         await self._report(figures=self._figures())
-        held = await self.database.call(leases.renew_leases, self.node)
+        held = await self.database.call(leases.renew_leases, self.node, before)
         flagged = await self.database.call(leases.abort_flags, self.node)
         for request in self.running:
             request.reply_group = held.get(request.key, request.reply_group)
@@ -246,10 +250,10 @@ class InferenceWorker:
         elif isinstance(event, BackendDied):
             logger.error("The engine died: %s", event.detail)
             self._accepting = False
-            await self._report(state=NodeState.STARTING, detail=event.detail[:200])
-            await self._hand_back_all(engine_died=True)
+            await self._engine_died(event.detail)
         elif isinstance(event, BackendReady):
-            await self._become_ready(event.info)
+            info = event.info
+            await self._insist(lambda: self._become_ready(info))
 
     def _end_by_tag(self, tag: str, reason: str, code: str = "", detail: str = "") -> None:
         request = self.running.by_tag(tag)
@@ -290,8 +294,12 @@ class InferenceWorker:
         self.running.discard(request)
         self.backend.abort(request.tag)
 
-    async def _hand_back_all(self, engine_died: bool = False) -> None:
+    async def _engine_died(self, detail: str) -> None:
         taken = self.running.take_all()
+        await self._insist(lambda: self._report(state=NodeState.STARTING, detail=detail[:200]))
+        await self._insist(lambda: self._hand_back(taken, engine_died=True))
+
+    async def _hand_back(self, taken: Sequence[RunningRequest], engine_died: bool = False) -> None:
         if self.node is None:
             return
         progress = [request.progress() for request in taken if not request.ending]
@@ -322,6 +330,15 @@ class InferenceWorker:
         self._accepting = True
         self.wake()
 
+    async def _insist(self, act: Step) -> None:
+        """For what an engine's death or return asks of the database: it is said only once."""
+        while True:
+            try:
+                return await act()
+            except (OperationalError, InterfaceError) as error:
+                logger.error("The database is away (%s); trying again in a second.", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+
     async def _report(self, **fields: object) -> None:
         assert self.node is not None
         await self.database.call(workers.report, self.node, **fields)
@@ -338,4 +355,4 @@ async def _forever(step: Step, seconds: float) -> None:
             await asyncio.sleep(seconds)
         except Exception:
             logger.exception("A step of the worker failed; trying again in a second.")
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(AGAIN_SECONDS)

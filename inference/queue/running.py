@@ -58,14 +58,17 @@ def checkpoint(worker: WorkerNode, running: Iterable[Progress]) -> None:
                 held.save(update_fields=_PROGRESS_FIELDS)
 
 
-def renew_leases(worker: WorkerNode) -> dict[int, str]:
-    """Keeps the leases on everything the worker runs.
+def renew_leases(worker: WorkerNode, keys: Iterable[int]) -> dict[int, str]:
+    """Keeps the leases on `keys`, which the worker says that it runs.
+
+    Rows that are its own without its knowledge (it heard no answer to its claim, or could not
+    store an end) are not among them: their leases run out, and somebody takes them over.
 
     Returns the keys that it still holds, each with the group that replies go to: a guest who signs
     up in the middle of an answer takes it along.
     """
     until = database_now() + timedelta(seconds=conf.LEASE_SECONDS)
-    held = running_requests().filter(worker=worker)
+    held = running_requests().filter(worker=worker, pk__in=list(keys))
     held.update(lease_until=until)
     return dict(held.values_list("id", "reply_group"))
 

@@ -71,9 +71,19 @@ def test_a_worker_that_comes_back_cannot_write_any_more(worker: WorkerNode) -> N
     claim(a_worker(), 0)
     running.checkpoint(worker, [progress_of(request, "stale", 9)])
     assert running.finish(worker, Ending(progress_of(request, "stale", 9), "stop")) is None
-    assert running.renew_leases(worker) == {}
+    assert running.renew_leases(worker, [request.pk]) == {}
     request.refresh_from_db()
     assert (request.output_text, request.state) == ("", State.RUNNING)
+
+
+def test_a_worker_keeps_the_leases_only_on_what_it_knows_that_it_runs(
+    worker: WorkerNode,
+) -> None:
+    known, unknown = claimed(worker), claimed(worker)
+    for request in (known, unknown):
+        age_lease(request)
+    assert list(running.renew_leases(worker, [known.pk])) == [known.pk]
+    assert [one.pk for one in rescue()] == [unknown.pk]
 
 
 def test_a_live_lease_is_not_rescued(worker: WorkerNode) -> None:

@@ -1,11 +1,13 @@
 """The worker's loops, with real rows and a backend whose events the test writes."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from inference.backends.base import (
     BackendDied,
@@ -18,9 +20,9 @@ from inference.backends.base import (
 from inference.database import WorkerDatabase
 from inference.engine.step_report import StepReport
 from inference.models import GenerationRequest, WorkerNode
-from inference.queue import abort
+from inference.queue import abort, running, workers
 from inference.worker import InferenceWorker
-from tests.inference.build import a_policy, a_request, a_user
+from tests.inference.build import a_policy, a_request, a_user, age_lease
 from tests.inference.scripted import INFO, RememberingPublisher, ScriptedBackend, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,6 +193,53 @@ async def test_after_an_engine_death_the_answer_goes_on_where_it_was() -> None:
         await until(lambda: rig.published.of_type("message.finished"))
         delta = rig.published.of_type("message.delta")[-1]
         assert (delta["attempt"], delta["offset"], delta["text"]) == (2, 8, "it")
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """As if the database were away when the function is called for the first time."""
+    function, calls = getattr(module, name), itertools.count()
+
+    def away(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 0:
+            raise OperationalError("the database is away")
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, away)
+
+
+async def test_an_end_that_could_not_be_stored_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_running_worker() as rig:
+        request = await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        tag = rig.backend.submitted[0].request_id
+        fails_once(monkeypatch, running, "finish")
+        rig.backend.say(TextDelta(tag, "whole", [1]), Finished(tag, "stop"))
+        await until(lambda: len(rig.worker.running) == 0)
+        await sync_to_async(age_lease)(request)
+        await rig.worker.beat()
+        await rig.worker.keep_house()
+        await until(lambda: len(rig.backend.submitted) == 2)
+        rig.backend.say(Finished(rig.backend.submitted[1].request_id, "stop"))
+        await until(lambda: rig.published.of_type("message.finished"))
+        assert (await reread(request)).state == State.FINISHED
+
+
+@pytest.mark.parametrize(("module", "name"), [(running, "hand_back"), (workers, "report")])
+async def test_an_engine_may_die_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    monkeypatch.setattr("inference.worker.AGAIN_SECONDS", 0.01)
+    async with a_running_worker() as rig:
+        await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        fails_once(monkeypatch, module, name)
+        rig.backend.say(BackendDied("killed"))
+        rig.backend.say(BackendReady(INFO))
+        await until(lambda: len(rig.backend.submitted) == 2)
 
 
 async def test_what_the_old_attempt_still_says_is_ignored() -> None:
