@@ -51,7 +51,7 @@ class Regular:
         self._urls = urls
         self._number = number
         self._message = message
-        self._cookies = ""
+        self.cookies = ""
         self._stopping = False
         self._unconfirmed = 0
         self._synced_at = 0.0
@@ -60,7 +60,7 @@ class Regular:
         url = self._urls[self._number % len(self._urls)]
         person = await Person.guest(url)
         jar: httpx.Cookies = person.http.cookies
-        self._cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.jar)
+        self.cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.jar)
         await person.close()
 
     def stop_asking(self) -> None:
@@ -75,7 +75,7 @@ class Regular:
                 async with connect(
                     f"{url.replace('http', 'ws', 1)}/ws/chat/",
                     origin=url,  # type: ignore[arg-type]
-                    additional_headers={"Cookie": self._cookies},
+                    additional_headers={"Cookie": self.cookies},
                     max_size=None,
                     open_timeout=5,
                     ping_interval=None,

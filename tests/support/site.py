@@ -96,10 +96,11 @@ class Site:
         self.web[number : number + 1] = [process]
         return process
 
-    def start_worker(self, number: int = 0) -> Process:
+    def start_worker(self, number: int = 0, **env: str) -> Process:
+        """`env`: of this worker alone."""
         name = f"worker{number}"
         command = [sys.executable, "manage.py", "runworker", "inference"]
-        process = Process(name, command, self._log(name), env=self._env)
+        process = Process(name, command, self._log(name), env=self._env | env)
         self.workers[number : number + 1] = [process]
         return process
 
