@@ -17,12 +17,13 @@ from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter  #
 from chatsite.chat.routing import websocket_urlpatterns  # noqa: E402
 from chatsite.lifespan import lifespan  # noqa: E402
 from chatsite.origins import OriginCheck  # noqa: E402
+from chatsite.pages import closing_connections  # noqa: E402
 from inference.consumers import InferenceConsumer  # noqa: E402
 from inference.messages import INFERENCE_CHANNEL  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": closing_connections(pages),
         "websocket": OriginCheck(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         "channel": ChannelNameRouter({INFERENCE_CHANNEL: InferenceConsumer.as_asgi()}),
         "lifespan": lifespan,

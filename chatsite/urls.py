@@ -6,6 +6,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from chatsite import health
 
+handler500 = "chatsite.pages.failed"
 urlpatterns = [
     path("", include("chatsite.chat.urls")),
     path("accounts/", include("chatsite.accounts.urls")),

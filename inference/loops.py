@@ -5,7 +5,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from django.db import InterfaceError, OperationalError
+
 logger = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 1.0
 
 Step = Callable[[], Awaitable[None]]
 
@@ -22,7 +26,17 @@ async def forever(step: Step, seconds: float, share: float = 1.0) -> None:
             await asyncio.sleep(max(seconds, took * (1.0 / share - 1.0)))
         except Exception:
             logger.exception("A step of the worker failed; trying again in a second.")
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def insist(act: Step) -> None:
+    """For what is said only once, and must get into the database however long that is away."""
+    while True:
+        try:
+            return await act()
+        except (OperationalError, InterfaceError) as error:
+            logger.error("The database is away (%s); trying again in a second.", error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def or_without(step: Awaitable[None]) -> None:

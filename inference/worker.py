@@ -28,7 +28,7 @@ from inference.database import WorkerDatabase
 from inference.endings import Endings
 from inference.housekeeper import Housekeeper
 from inference.liveness import own_identity
-from inference.loops import Step, forever, or_without
+from inference.loops import Step, forever, insist, or_without
 from inference.metrics import engine_figures
 from inference.models import GenerationRequest, WorkerNode
 from inference.publishers import Addressed, Publisher
@@ -101,7 +101,7 @@ class InferenceWorker:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._endings.close()
-        await or_without(self._hand_back_all())
+        await or_without(self._hand_back(self.running.take_all()))
         await self.backend.stop()
         if self.node is not None:
             await or_without(self.housekeeper.leave_duty(self.node.name))
@@ -250,10 +250,10 @@ class InferenceWorker:
         elif isinstance(event, BackendDied):
             logger.error("The engine died: %s", event.detail)
             self._accepting = False
-            await self._report(state=NodeState.STARTING, detail=event.detail[:200])
-            await self._hand_back_all(engine_died=True)
+            await self._engine_died(event.detail)
         elif isinstance(event, BackendReady):
-            await self._become_ready(event.info)
+            info = event.info
+            await insist(lambda: self._become_ready(info))
 
     def _end_by_tag(self, tag: str, reason: str, code: str = "", detail: str = "") -> None:
         request = self.running.by_tag(tag)
@@ -277,8 +277,12 @@ class InferenceWorker:
         self.running.discard(request)
         self.backend.abort(request.tag)
 
-    async def _hand_back_all(self, engine_died: bool = False) -> None:
+    async def _engine_died(self, detail: str) -> None:
         taken = self.running.take_all()
+        await insist(lambda: self._report(state=NodeState.STARTING, detail=detail[:200]))
+        await insist(lambda: self._hand_back(taken, engine_died=True))
+
+    async def _hand_back(self, taken: Sequence[RunningRequest], engine_died: bool = False) -> None:
         if self.node is None:
             return
         progress = [request.progress() for request in taken if not request.ending]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from inference.models import GenerationRequest, WorkerNode
@@ -26,7 +26,9 @@ def rescue(dead: Collection[WorkerNode] = ()) -> list[GenerationRequest]:
     """
     with transaction.atomic():
         lost = Q(lease_until__lt=database_now()) | Q(worker__in=dead)
-        rescued = list(running_requests().select_for_update().filter(lost).order_by("id"))
+        # By id, as all who lock several do; as a sum, or SQLite would walk all that ever was by id.
+        found = running_requests().select_for_update().filter(lost).order_by(F("id") + 0)
+        rescued = list(found)
         together: dict[int | None, list[GenerationRequest]] = defaultdict(list)
         for request in rescued:
             together[request.worker_id].append(request)

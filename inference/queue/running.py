@@ -59,8 +59,10 @@ def checkpoint(worker: WorkerNode, running: Iterable[Progress]) -> None:
 
 
 def renew_leases(worker: WorkerNode, keys: Collection[int]) -> dict[int, str]:
-    """Keeps the leases on what the worker runs. What is its own by the rows but not in `keys` it
-    knows nothing of (a claim whose answer was lost, say), so that must run out.
+    """Keeps the leases on `keys`, which the worker says that it runs.
+
+    Rows that are its own without its knowledge (it heard no answer to its claim, say) are not among
+    them: their leases run out, and somebody takes them over.
 
     Returns the keys that it still holds, each with the group that replies go to: a guest who signs
     up in the middle of an answer takes it along.

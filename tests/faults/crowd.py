@@ -3,12 +3,13 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Self
 
 from tests.faults.mock_text import undisturbed
 from tests.faults.regular import Asked, Regular
 from tests.support.databases import Database
+from tests.support.kept_text import Event
 from tests.support.site import Site
 
 TOKENS_A_SECOND = 20
@@ -26,14 +27,24 @@ class Crowd:
         self.people = [Regular(site.urls, number, message) for number in range(size)]
         self._tasks: list[asyncio.Task[None]] = []
 
+    async def __aenter__(self) -> Self:
+        await self.enter()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.go_home()
+
     async def enter(self, all_stream_within: float = 30.0) -> None:
         """Returns when everybody has seen text."""
-        await asyncio.gather(*(person.come_in() for person in self.people))
+        await self.come_in()
         self._tasks = [asyncio.create_task(person.stay()) for person in self.people]
         await self.until(
             lambda: all(any(asked.kept.text for asked in one.asked) for one in self.people),
             all_stream_within,
         )
+
+    async def come_in(self) -> None:
+        await asyncio.gather(*(person.come_in() for person in self.people))
 
     async def leave(self, seconds: float = 90.0) -> None:
         """Nobody asks any more; returns when everybody's last answer is whole."""
@@ -74,19 +85,24 @@ class Crowd:
     def answers(self) -> int:
         return len(self._all_asked())
 
+    def ends(self) -> list[Event]:
+        """The `message.finished` of every answer that is over."""
+        return [asked.kept.end for asked in self._all_asked() if asked.kept.end is not None]
+
     @property
     def syncs(self) -> int:
         return sum(asked.syncs for asked in self._all_asked())
 
-    def check(self) -> int:
+    def check(self, others: Collection[str] = ()) -> int:
         """Every answer is there once, is whole, and is what an undisturbed run says.
 
-        Returns how many were taken over by another worker or by the same one once more.
+        `others` are requests of people beside the crowd. Returns how many were taken over by
+        another worker or by the same one once more.
         """
         assert not [word for person in self.people for word in person.broken]
         rows = _rows(self.site.database)
         asked = {one.request: one for one in self._all_asked()}
-        assert set(rows) == set(asked), "a request was lost, or made twice"
+        assert set(rows) == {*asked, *others}, "a request was lost, or made twice"
         for request, one in asked.items():
             row, expected = rows[request], undisturbed(one.text, one.seed)
             assert row["state"] == ("finished", "stop", "complete"), f"{request}: {row['state']}"

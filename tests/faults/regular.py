@@ -51,7 +51,7 @@ class Regular:
         self.urls = urls
         self._number = number
         self._message = message
-        self._cookies = ""
+        self.cookies = ""
         self._stopping = False
         self._moving = False
         self._unconfirmed = 0
@@ -61,7 +61,7 @@ class Regular:
         url = self.urls[self._number % len(self.urls)]
         person = await Person.guest(url)
         jar: httpx.Cookies = person.http.cookies
-        self._cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.jar)
+        self.cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.jar)
         await person.close()
 
     def move_to(self, urls: list[str]) -> None:
@@ -80,7 +80,7 @@ class Regular:
                 async with connect(
                     f"{url.replace('http', 'ws', 1)}/ws/chat/",
                     origin=url,  # type: ignore[arg-type]
-                    additional_headers={"Cookie": self._cookies},
+                    additional_headers={"Cookie": self.cookies},
                     max_size=None,
                     open_timeout=5,
                     ping_interval=None,

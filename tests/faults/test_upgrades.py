@@ -37,7 +37,7 @@ async def test_a_worker_with_another_model_goes_on_with_the_text(
     site.wait_until(lambda: len(stored_text(site)) > 30, "nothing was stored")
     site.workers[0].kill()
     stored = stored_text(site)
-    site.start_worker(0, env={"CHATSITE_ENGINE": "local"})
+    site.start_worker(0, CHATSITE_ENGINE="local")
     text = await reading
     assert text.startswith(stored) and len(text) > len(stored)
     assert stored_text(site) == text

@@ -2,7 +2,8 @@
 
 `seed REQUESTS USERS` · `work` (says that it is ready, waits for a line,
 claims and ends until nothing waits; prints each key) ·
-`measure ROUNDS` (prints milliseconds as JSON).
+`measure ROUNDS` (prints milliseconds as JSON) · `history ROWS` (that many that are over) ·
+`plans` (prints as JSON how the database reads requests, for each statement of each act).
 """
 
 import itertools
@@ -83,7 +84,8 @@ def measure(rounds: int) -> None:
     from inference.queue.running import Ending, finish
     from tests.inference.build import a_request, progress_of
 
-    node = workers.register("measured", "host", ProcessIdentity("", 1, 0))
+    name = f"measured-{time.monotonic_ns()}"
+    node = workers.register(name, "host", ProcessIdentity("", 1, 0))
     workers.report(node, state="ready", slots=4, model="m")
     claim(node, 0)
     spent: dict[str, list[float]] = {"step": [], "claim": [], "first": [], "all": [], "submit": []}
@@ -105,6 +107,98 @@ def measure(rounds: int) -> None:
     print(json.dumps({name: _summary(times) for name, times in spent.items()}))
 
 
+# What differs between two rows of the history: nobody's key may come twice.
+_VARIED = {
+    "postgresql": {
+        "series": "generate_series(1, %s) AS series(n)",
+        "public_id": "gen_random_uuid()",
+        "ended_at": "ended_at - n * interval '1 second'",
+    },
+    "sqlite": {
+        "series": "(WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series"
+        " WHERE n < %s) SELECT n FROM series)",
+        "public_id": "lower(hex(randomblob(16)))",
+        "ended_at": "datetime(ended_at, '-' || n || ' seconds')",
+    },
+}
+
+
+def history(rows: int) -> None:
+    """Copies of one request that is over, spread over all people, as old as their number says."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    from inference.liveness import ProcessIdentity
+    from inference.models import GenerationRequest
+    from inference.queue import workers
+    from tests.inference.build import a_request
+
+    node = workers.register("planned", "host", ProcessIdentity("", 1, 0))
+    over = a_request(get_user_model().objects.earliest("id"))
+    table, people = over._meta.db_table, get_user_model().objects.count()
+    GenerationRequest.objects.filter(pk=over.pk).update(
+        state="finished", worker=node, claimed_at=over.submitted_at, ended_at=over.submitted_at
+    )
+    varied = {**_VARIED[connection.vendor], "user_id": f"user_id + mod(n, {people})"}
+    fields = over._meta.concrete_fields
+    columns = [str(field.column) for field in fields if not field.primary_key]
+    values = ", ".join(varied.get(column, column) for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table},"
+            f" {varied['series']} WHERE id = {over.pk}",
+            [rows],
+        )
+        cursor.execute("ANALYZE")
+
+
+def plans() -> None:
+    from inference.models import GenerationRequest, WorkerNode
+    from inference.queue import active_for_user, keep_wanted, running, workers
+    from inference.queue.claiming import claim
+    from inference.queue.places import places
+    from inference.queue.rescue import expire, rescue
+    from tests.inference.build import a_request, progress_of
+
+    node = WorkerNode.objects.get(name="planned")  # whose history is long
+    workers.report(node, state="ready", slots=4, model="m")
+    user = GenerationRequest.objects.latest("id").user
+    progress = [progress_of(request, "x", 1) for request in claim(node, 2)]
+    acts: dict[str, Callable[[], object]] = {
+        "claim": lambda: claim(node, 2),
+        "first places": lambda: places(10),
+        "all places": places,
+        "one person's places": lambda: places(user_id=user.pk),
+        "submit": lambda: a_request(user),
+        "presence": lambda: keep_wanted(user.pk),
+        "greeting": lambda: active_for_user(user.pk),
+        "checkpoint": lambda: running.checkpoint(node, progress),
+        "renewal": lambda: running.renew_leases(node, [one.key for one in progress]),
+        "aborts": lambda: running.abort_flags(node),
+        "hand-back": lambda: running.hand_back(node, progress),
+        "rescue": rescue,
+        "expiry": expire,
+    }
+    print(json.dumps({name: _plans_of(act) for name, act in acts.items()}))
+
+
+def _plans_of(act: Callable[[], object]) -> list[str]:
+    """Of each statement that reads or changes requests, as it went to the database."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    found = []
+    with connection.cursor() as cursor:
+        for sql in (query["sql"] for query in captured):
+            if "inference_generationrequest" in sql and not sql.startswith("INSERT"):
+                cursor.execute(f"{explain} {sql}")
+                found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+    return found
+
+
 def _timed(act: Callable[[], T]) -> tuple[float, T]:
     start = time.perf_counter()
     found = act()
@@ -122,5 +216,11 @@ def _summary(times: list[float]) -> dict[str, float]:
 if __name__ == "__main__":
     django.setup()
     name, *numbers = sys.argv[1:]
-    programs: dict[str, Callable[..., None]] = {"seed": seed, "work": work, "measure": measure}
+    programs: dict[str, Callable[..., None]] = {
+        "seed": seed,
+        "work": work,
+        "measure": measure,
+        "history": history,
+        "plans": plans,
+    }
     programs[name](*map(int, numbers))

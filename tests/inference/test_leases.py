@@ -76,11 +76,12 @@ def test_a_worker_that_comes_back_cannot_write_any_more(worker: WorkerNode) -> N
     assert (request.output_text, request.state) == ("", State.RUNNING)
 
 
-def test_what_a_worker_does_not_know_of_is_not_renewed_by_it(worker: WorkerNode) -> None:
-    """Its claim was stored and the answer to it was lost: nobody runs it."""
+def test_a_worker_keeps_the_leases_only_on_what_it_knows_that_it_runs(
+    worker: WorkerNode,
+) -> None:
     known, unknown = claimed(worker), claimed(worker)
-    age_lease(known)
-    age_lease(unknown)
+    for request in (known, unknown):
+        age_lease(request)
     assert list(running.renew_leases(worker, [known.pk])) == [known.pk]
     assert [one.pk for one in rescue()] == [unknown.pk]
 

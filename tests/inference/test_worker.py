@@ -1,11 +1,13 @@
 """The worker's loops, with real rows and a backend whose events the test writes."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from inference.backends.base import (
     BackendDied,
@@ -18,7 +20,7 @@ from inference.backends.base import (
 from inference.database import WorkerDatabase
 from inference.engine.step_report import StepReport
 from inference.models import GenerationRequest, WorkerNode
-from inference.queue import abort
+from inference.queue import abort, running, workers
 from inference.worker import InferenceWorker
 from tests.inference.build import a_policy, a_request, a_user
 from tests.inference.scripted import INFO, RememberingPublisher, ScriptedBackend, until
@@ -191,6 +193,33 @@ async def test_after_an_engine_death_the_answer_goes_on_where_it_was() -> None:
         await until(lambda: rig.published.of_type("message.finished"))
         delta = rig.published.of_type("message.delta")[-1]
         assert (delta["attempt"], delta["offset"], delta["text"]) == (2, 8, "it")
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """As if the database were away when the function is called for the first time."""
+    function, calls = getattr(module, name), itertools.count()
+
+    def away(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 0:
+            raise OperationalError("the database is away")
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, away)
+
+
+@pytest.mark.parametrize(("module", "name"), [(running, "hand_back"), (workers, "report")])
+async def test_an_engine_may_die_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    monkeypatch.setattr("inference.loops.AGAIN_SECONDS", 0.01)
+    async with a_running_worker() as rig:
+        await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        fails_once(monkeypatch, module, name)
+        rig.backend.say(BackendDied("killed"))
+        rig.backend.say(BackendReady(INFO))
+        await until(lambda: len(rig.backend.submitted) == 2)
 
 
 async def test_what_the_old_attempt_still_says_is_ignored() -> None:

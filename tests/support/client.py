@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import socket
+import struct
 import time
 import uuid
 from collections.abc import Callable
@@ -134,6 +136,12 @@ class Person:
         assert self._socket is not None
         await self._socket.send(json.dumps(frame))
 
+    async def ping(self) -> None:
+        """Returns with the server's pong."""
+        assert self._socket is not None
+        async with asyncio.timeout(PATIENCE):
+            await (await self._socket.ping())
+
     async def _read(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):
             async for raw in socket:
@@ -167,6 +175,15 @@ class Person:
         if self._reader is not None:
             await self._reader
         self._socket = self._reader = None
+
+    async def crash(self) -> None:
+        """The connection is reset without a word, as when a browser is killed."""
+        assert self._socket is not None
+        transport = self._socket.transport
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        await self.leave()
 
     # --- What was heard ------------------------------------------------------------------------
 

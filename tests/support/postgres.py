@@ -25,8 +25,9 @@ class PostgresServer:
     `durable`: what was committed survives a crash of the server itself.
     """
 
-    def __init__(self, programs: Path, durable: bool = False) -> None:
+    def __init__(self, programs: Path, durable: bool = False, max_connections: int = 200) -> None:
         self._durable = durable
+        self._max_connections = max_connections
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="chatsite-postgres-"))
         self._as_user = _ordinary_user()
@@ -79,7 +80,7 @@ class PostgresServer:
             "fsync": "off",
             "synchronous_commit": "on" if self._durable else "off",
             "full_page_writes": "off",
-            "max_connections": 200,
+            "max_connections": self._max_connections,
         }
         return [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
 

@@ -29,6 +29,11 @@ def find_chromium() -> Path | None:
     return _first(*(shutil.which(name) for name in names))
 
 
+def find_faketime() -> Path | None:
+    """The library that gives one process another clock; Debian's package `faketime`."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+
+
 def needed(found: Path | None, what: str) -> Path:
     """The program, or a skipped test; a failed one under CI, where everything is installed."""
     if found is not None:

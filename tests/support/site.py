@@ -98,14 +98,11 @@ class Site:
         self.web[number : number + 1] = [process]
         return process
 
-    def start_worker(
-        self, number: int = 0, root: Path = ROOT, env: Mapping[str, str] | None = None
-    ) -> Process:
-        """Where given, from another checkout and with other settings than the site's."""
+    def start_worker(self, number: int = 0, root: Path = ROOT, **env: str) -> Process:
+        """Where given, from another checkout; `env` is of this worker alone."""
         name = f"worker{number}"
         command = [sys.executable, "manage.py", "runworker", "inference"]
-        settings = self._env | dict(env or {})
-        process = Process(name, command, self._log(name), env=settings, cwd=root)
+        process = Process(name, command, self._log(name), env=self._env | env, cwd=root)
         self.workers[number : number + 1] = [process]
         return process
 
