@@ -21,6 +21,8 @@ HOUSEKEEPING_SECONDS = 1.0
 # Everybody behind the first ones in the queue hears of their place at most this often.
 FIRST_PLACES = 10
 PLACES_SECONDS = 5.0
+# An engine that has something to do and says nothing for this long is given no more.
+SILENT_SECONDS = 5.0
 # Deadline for what runs at SIGTERM to finish; the rest is handed back to the queue.
 DRAIN_SECONDS = 10.0
 # A waiting request whose person has gone is dropped this long after their last sign of life.

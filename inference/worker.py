@@ -66,6 +66,7 @@ class InferenceWorker:
         self._drained = False
         self._news = asyncio.Event()
         self._aborted: set[str] = set()  # since the last claim began
+        self._heard_at = 0.0  # of the backend, or of a claim that gave it something to do
         self._loops: list[asyncio.Task[None]] = []
         self._endings = Endings(database, publisher, self.running, self.wake)
 
@@ -143,7 +144,7 @@ class InferenceWorker:
 
     async def claim(self) -> None:
         """Takes as many waiting requests as there are free places."""
-        if self.node is None or not self.is_accepting():
+        if self.node is None or not self.is_accepting() or self._engine_is_silent():
             return
         self._aborted.clear()
         claimed = await self.database.call(claim, self.node, len(self.running))
@@ -153,6 +154,7 @@ class InferenceWorker:
             await self.database.call(leases.hand_back, self.node, [], [row.pk for row in claimed])
             return
         now = await self.database.call(database_now)
+        self._heard_at = time.monotonic()
         requests = [RunningRequest.of(row, now) for row in claimed]
         for request in requests:
             self.running.add(request)
@@ -164,7 +166,9 @@ class InferenceWorker:
 
     async def handle_events(self) -> None:
         """One batch from the backend: a step's text for all goes out together, in order."""
-        await self.handle(await self.backend.events())
+        events = await self.backend.events()
+        self._heard_at = time.monotonic()
+        await self.handle(events)
 
     async def handle(self, events: Sequence[BackendEvent]) -> None:
         news: list[Addressed] = []
@@ -218,6 +222,10 @@ class InferenceWorker:
         return figures
 
     # --- Parts of the steps --------------------------------------------------------------------
+
+    def _engine_is_silent(self) -> bool:
+        """It may hang; other workers can take what waits until that is known."""
+        return bool(len(self.running)) and (time.monotonic() - self._heard_at > conf.SILENT_SECONDS)
 
     def _begin(self, request: RunningRequest, row: GenerationRequest) -> None:
         if self.running.by_tag(request.tag) is None:  # handed back meanwhile: the engine died

@@ -306,3 +306,19 @@ async def test_isolated_users_share_no_computed_prompt(settings: Any, isolated: 
         await until(lambda: len(rig.backend.submitted) == 2)
         scopes = [generation.scope for generation in rig.backend.submitted]
         assert scopes == ([str(user.pk) for user in users] if isolated else ["", ""])
+
+
+async def test_an_engine_that_says_nothing_is_given_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_running_worker() as rig:
+        await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        monkeypatch.setattr("inference.conf.SILENT_SECONDS", 0.0)
+        await submitted()
+        await rig.worker.claim()
+        assert len(rig.backend.submitted) == 1
+        monkeypatch.setattr("inference.conf.SILENT_SECONDS", 5.0)
+        await rig.worker.claim()
+        assert len(rig.backend.submitted) == 2
