@@ -244,6 +244,11 @@ class GenerationRequest(models.Model):
                 condition=Q(lease_until__isnull=False),
             ),
             models.Index(fields=["user", "ended_at"], name="request_user"),
+            models.Index(  # when somebody's last answer ended
+                fields=["user", "ended_at"],
+                name="request_served",
+                condition=Q(ended_at__isnull=False, claimed_at__isnull=False),
+            ),
             models.Index(
                 fields=["-ended_at"], name="request_ended", condition=Q(ended_at__isnull=False)
             ),

@@ -19,6 +19,8 @@ from inference.consumers import DRAIN
 logger = logging.getLogger("django.channels.worker")
 
 RELISTEN_SECONDS = 1.0
+# The client of Redis can swallow a cancel while it connects, so it is said again.
+SAY_AGAIN_SECONDS = 0.2
 
 
 class InferenceServer(Worker):
@@ -58,9 +60,7 @@ class InferenceServer(Worker):
         listeners = [asyncio.ensure_future(self.listener(channel)) for channel in self.channels]
         stop = asyncio.ensure_future(self._until_stopped())
         await asyncio.wait([stop, *consumers], return_when=asyncio.FIRST_COMPLETED)
-        for task in (stop, *listeners):
-            task.cancel()
-        await asyncio.gather(stop, *listeners, return_exceptions=True)
+        await _end([stop, *listeners])
         await self._drain(consumers)
 
     async def listener(self, channel: str) -> None:
@@ -120,3 +120,12 @@ class InferenceServer(Worker):
     async def application_exception(self, exception: Exception, details: dict[str, Any]) -> None:
         # `handle` sees the consumer end and reports why; the base class would log it a second time.
         self.error = exception
+
+
+async def _end(tasks: list["asyncio.Future[None]"]) -> None:
+    """Cancels until all have ended."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _done, pending = await asyncio.wait(pending, timeout=SAY_AGAIN_SECONDS)

@@ -1,8 +1,10 @@
 """The one place that says who is next: claims, positions and estimates all read this order.
 
 Highest priority first; then everybody's first request before anybody's second (those that run
-count); then arrival. Somebody who may start nothing right now is passed over: they come after
-everybody who may, so that the first in this order is the one that is claimed next.
+count); then arrival, where a person's requests stand as if they had come when that person's last
+answer ended: to have some in the queue already is no better than to ask again. Somebody who may
+start nothing right now is passed over: they come after everybody who may, so that the first in this
+order is the one that is claimed next.
 """
 
 from typing import Any, NamedTuple
@@ -26,21 +28,30 @@ _AGED = {
     ),
 }
 
+# When a person's last answer ended; what was aborted while it waited is none.
+_SERVED = """(SELECT MAX(ended_at) FROM inference_generationrequest AS served
+    WHERE served.user_id = active.user_id AND ended_at IS NOT NULL AND claimed_at IS NOT NULL)"""
+_SINCE = {
+    "postgresql": f"GREATEST(submitted_at, {_SERVED})",
+    "sqlite": f"MAX(submitted_at, COALESCE({_SERVED}, submitted_at))",
+}
+
 # `running` sorts before `waiting`, so a person's running requests are their first ones. The window
 # and what it reads are the index `request_active`.
 _ORDER = """
 SELECT id, model, suspect, level, CASE WHEN %(fair)s THEN turn ELSE 1 END AS place,
     CASE WHEN (%(share)s > 0 AND turn > %(share)s) OR (suspect AND %(a_suspect_runs)s)
-        THEN 1 ELSE 0 END AS passed_over
+        THEN 1 ELSE 0 END AS passed_over,
+    CASE WHEN %(fair)s THEN {SINCE} END AS since
 FROM (
-    SELECT id, model, suspect, state, {LEVEL} AS level,
+    SELECT id, model, suspect, state, user_id, submitted_at, {LEVEL} AS level,
         ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY state, id) AS turn
     FROM inference_generationrequest
     WHERE ended_at IS NULL {OF_PEOPLE}
         AND (%(any_model)s OR state = 'running' OR model = '' OR model = %(model)s)
 ) AS active
 WHERE state = 'waiting'
-ORDER BY passed_over, level DESC, place, id
+ORDER BY passed_over, level DESC, place, since, id
 LIMIT %(limit)s
 """
 # Both walk the index `request_waiting`; the first from one priority to the next lower one.
@@ -58,7 +69,8 @@ WITH RECURSIVE priorities(priority) AS (
 SELECT priority FROM priorities WHERE priority IS NOT NULL
 """
 _OLDEST = """
-SELECT id, user_id, {LEVEL} AS level FROM inference_generationrequest
+SELECT id, user_id, {LEVEL} AS level, CASE WHEN %(fair)s THEN submitted_at END AS since
+FROM inference_generationrequest
 WHERE ended_at IS NULL AND lease_until IS NULL AND priority = %(priority)s
     AND (%(any_model)s OR model = '' OR model = %(model)s)
 ORDER BY id LIMIT %(oldest)s
@@ -69,7 +81,9 @@ _OLDEST_PER_ROW = 4
 _OLDEST_AT_LEAST = 32
 
 Parameters = dict[str, str | int | bool]
-Rank = tuple[int, float, int, int]
+# A time as the driver gives it; None where only arrival counts.
+Since = Any
+Rank = tuple[int, float, int, Since, int]
 
 
 class Standing(NamedTuple):
@@ -81,11 +95,12 @@ class Standing(NamedTuple):
     level: float
     place: int
     passed_over: bool
+    since: Since
 
     @property
     def rank(self) -> Rank:
         """What the order compares; lower is earlier."""
-        return int(self.passed_over), -self.level, self.place, self.key
+        return int(self.passed_over), -self.level, self.place, self.since, self.key
 
 
 def active_requests() -> QuerySet[GenerationRequest]:
@@ -121,6 +136,7 @@ def waiting_in_order(
 def order_sql(people: bool = False) -> str:
     """The query in this database's words: over all people, or over those of a parameter."""
     sql = _ORDER.replace("{OF_PEOPLE}", "AND user_id IN {PEOPLE}" if people else "")
+    sql = sql.replace("{SINCE}", _SINCE[connection.vendor])
     return sql.replace("{LEVEL}", _AGED[connection.vendor])
 
 
@@ -129,15 +145,16 @@ def _first_few(parameters: Parameters, oldest: int) -> list[Standing] | None:
 
     Within one priority an older request is never at a lower level than a younger one. So the first
     few are among the people who have one of the oldest requests of some priority, as long as they
-    stand before the oldest that was not looked at, in the best place that it could have.
+    stand before the oldest that was not looked at, in the best place that it could have (an answer
+    that ended only puts its person further back).
     """
     people: set[int] = set()
     unseen: list[Rank] = []
     for priority in _column(_PRIORITIES, {}):
         sql = _OLDEST.replace("{LEVEL}", _AGED[connection.vendor])
         rows = _rows(sql, {**parameters, "priority": priority, "oldest": oldest + 1})
-        people.update(user_id for _key, user_id, _level in rows[:oldest])
-        unseen.extend((0, -level, 1, key) for key, _user_id, level in rows[oldest:])
+        people.update(user_id for _key, user_id, _level, _since in rows[:oldest])
+        unseen.extend((0, -level, 1, since, key) for key, _user_id, level, since in rows[oldest:])
     if not people:
         return []
     keys = ",".join(map(str, sorted(people)))
@@ -148,8 +165,8 @@ def _first_few(parameters: Parameters, oldest: int) -> list[Standing] | None:
 
 def _standings(sql: str, parameters: Parameters) -> list[Standing]:
     return [
-        Standing(key, model, bool(suspect), level, place, bool(passed_over))
-        for key, model, suspect, level, place, passed_over in _rows(sql, parameters)
+        Standing(key, model, bool(suspect), level, place, bool(passed_over), since)
+        for key, model, suspect, level, place, passed_over, since in _rows(sql, parameters)
     ]
 
 

@@ -1,17 +1,26 @@
 """A whole site with two of everything, on a Redis and a PostgreSQL that a test may break."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from tests.support.client import Person
 from tests.support.databases import Database
-from tests.support.fixtures import Sites
+from tests.support.fixtures import ComeIn, Sites
 from tests.support.postgres import PostgresServer
 from tests.support.programs import find_postgres, find_redis, needed
 from tests.support.redis_server import RedisServer
 from tests.support.site import Plan, Site
 
+POLICY: dict[str, int | str] = {
+    "max_running": 20,
+    "max_waiting": 100,
+    "order": "fair",
+    "paused": False,
+}
+AT_ONCE = 50
 ALIVE = "state = 'ready' AND heartbeat_at > now() - interval '3 seconds'"
 
 
@@ -33,19 +42,34 @@ class Theatre:
         return [worker.pid for worker in self.site.workers].index(rows[0][0])
 
 
-@pytest.fixture(scope="module")
+def forget_all(database: Database) -> None:
+    """An empty queue, and no conversation."""
+    for table in ("chat_message", "chat_conversation", "inference_generationrequest"):
+        database.execute(f"DELETE FROM {table}")
+
+
+async def let_in(theatre: Theatre, come_in: ComeIn, count: int) -> list[Person]:
+    """So many guests, half of them at each web process; not more at once than a database takes."""
+    people: list[Person] = []
+    while len(people) < count:
+        group = range(len(people), min(len(people) + AT_ONCE, count))
+        people += await asyncio.gather(*(come_in(theatre.site, web=number) for number in group))
+    return people
+
+
+@pytest.fixture(scope="package")
 def own_redis() -> Iterator[RedisServer]:
     with RedisServer(needed(find_redis(), "redis-server")) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def own_postgres() -> Iterator[PostgresServer]:
     with PostgresServer(needed(find_postgres(), "PostgreSQL"), durable=True) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _theatre(
     sites: Sites, own_redis: RedisServer, own_postgres: PostgresServer
 ) -> Iterator[Theatre]:
@@ -61,12 +85,13 @@ def _theatre(
 
 @pytest.fixture
 def theatre(_theatre: Theatre) -> Theatre:
-    """Shared by the tests of a module: each mends what it broke, and begins with an empty queue."""
+    """Shared by the tests here: each mends what it broke, and begins with an empty queue."""
     site = _theatre.site
-    for table in ("chat_message", "chat_conversation", "inference_generationrequest"):
-        site.database.execute(f"DELETE FROM {table}")
+    site.database.set_policy(**POLICY)
+    forget_all(site.database)
+    running = sum(worker.is_running for worker in site.workers)
     site.wait_until(
-        lambda: site.database.count("inference_workernode", ALIVE) == 2,
-        "two workers are not ready",
+        lambda: site.database.count("inference_workernode", ALIVE) == running,
+        f"{running} workers are not ready",
     )
     return _theatre

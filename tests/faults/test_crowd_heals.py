@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.faults.conftest import Theatre
+from tests.faults.conftest import Theatre, let_in
 from tests.faults.crowd import Crowd
+from tests.support.fixtures import ComeIn
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres, pytest.mark.slow]
 
@@ -111,3 +112,16 @@ async def test_a_database_that_crashes(theatre: Theatre, gather: Gather) -> None
     theatre.postgres.start()
     assert await see_through(crowd, "kill -9 of PostgreSQL", killed) < 10
     assert [worker.pid for worker in theatre.site.workers if worker.is_running] == pids
+
+
+async def test_nobody_who_asks_or_comes_after_a_crash_of_the_database_hears_of_it(
+    theatre: Theatre, come_in: ComeIn
+) -> None:
+    """Each process finds out by itself that its connection is dead, before it needs it."""
+    people = await let_in(theatre, come_in, 2)
+    theatre.postgres.kill()
+    theatre.postgres.start()
+    people += await let_in(theatre, come_in, 2)
+    requests = [await person.send("mock:length=5") for person in people]
+    for person, request in zip(people, requests, strict=True):
+        assert (await person.answer(request)).finish_reason == "stop"

@@ -21,6 +21,9 @@ class Row:
     suspect: bool = False
     deaths: int = 0
     wants_end: bool = False
+    came: int = 0  # moments of the model's clock
+    ended: int = 0
+    started: bool = False
 
     @property
     def gained(self) -> bool:
@@ -36,6 +39,15 @@ class QueueModel:
     fair: bool
     workers: int
     rows: dict[int, Row] = field(default_factory=dict)
+    now: int = 0
+
+    def submit(self, key: int, person: int, priority: int) -> None:
+        self.now += 1
+        self.rows[key] = Row(key, person, priority, came=self.now)
+
+    def end(self, row: Row, state: str) -> None:
+        self.now += 1
+        row.state, row.ended = state, self.now
 
     def of(self, *states: str) -> list[Row]:
         return [row for row in self.rows.values() if row.state in states]
@@ -70,10 +82,15 @@ class QueueModel:
         a_suspect_runs = any(one.suspect for one in self.of("running"))
         return bool(self.share and self.turn(row) > self.share) or (row.suspect and a_suspect_runs)
 
+    def since(self, row: Row) -> int:
+        """As if somebody's requests had come when that person's last answer ended."""
+        answers = [one for one in self.rows.values() if one.person == row.person and one.started]
+        return max(row.came, *(one.ended for one in answers), 0)
+
     def order(self) -> list[Row]:
-        def rank(row: Row) -> tuple[bool, int, int, int]:
-            turn = self.turn(row) if self.fair else 0
-            return self.passed_over(row), -row.priority, turn, row.key
+        def rank(row: Row) -> tuple[bool, int, int, int, int]:
+            turn, since = (self.turn(row), self.since(row)) if self.fair else (0, 0)
+            return self.passed_over(row), -row.priority, turn, since, row.key
 
         return sorted(self.of("waiting"), key=rank)
 
@@ -90,6 +107,7 @@ class QueueModel:
                 break
         for row in chosen:
             row.state, row.worker, row.text_at_claim = "running", worker, row.text
+            row.started = True
         return [row.key for row in chosen]
 
     def give_back(self, rows: list[Row]) -> None:
@@ -97,9 +115,9 @@ class QueueModel:
             row.worker = None
             row.state = "waiting"
             if row.wants_end:
-                row.state = "aborted"
+                self.end(row, "aborted")
             elif row.deaths >= 2:
-                row.state = "failed"
+                self.end(row, "failed")
 
     def engine_dies(self, worker: int) -> None:
         together = self.held_by(worker)

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from inference.models import GenerationRequest
-from inference.queue import Group, abort, ordering, places
+from inference.queue import Group, abort, ordering, places, running
 from inference.queue.claiming import claim
 from inference.queue.clock import database_now
 from inference.queue.ordering import order_sql, waiting_in_order
 from inference.queue.policy import current_policy
-from tests.inference.build import a_policy, a_request, a_user, a_worker
+from inference.queue.running import Ending
+from tests.inference.build import a_policy, a_request, a_user, a_worker, progress_of
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +69,46 @@ def test_after_fifty_of_one_person_another_waits_for_one_freed_place_at_most() -
     b1 = a_request(bob)
     assert next(place for place in places() if place.public_id == str(b1.public_id)).position == 1
     assert keys(claim(worker, 3)) == [b1.pk]
+
+
+def end(request: GenerationRequest) -> None:
+    assert request.worker is not None
+    assert running.finish(request.worker, Ending(progress_of(request, "done", 1), "stop"))
+
+
+def test_whoever_had_an_answer_stands_behind_those_who_waited_meanwhile() -> None:
+    a_policy(max_running=1, max_waiting=20)
+    worker = a_worker()
+    ann, bob, cy = a_user(), a_user(), a_user()
+    a1, a2, a3 = [a_request(ann) for _ in range(3)]
+    (first,) = claim(worker, 0)
+    b1, c1 = a_request(bob), a_request(cy)
+    end(first)
+    d1 = a_request()
+    assert first.pk == a1.pk
+    assert order() == keys([b1, c1, a2, d1, a3])
+
+
+def test_two_with_many_in_the_queue_start_by_turns() -> None:
+    a_policy(max_running=1, max_waiting=20)
+    worker = a_worker()
+    ann, bob = a_user(), a_user()
+    a1, a2, a3 = [a_request(ann) for _ in range(3)]
+    b1, b2, b3 = [a_request(bob) for _ in range(3)]
+    started = []
+    for _ in range(6):
+        started += claim(worker, 0)
+        end(started[-1])
+    assert keys(started) == keys([a1, b1, a2, b2, a3, b3])
+
+
+def test_a_waiting_one_that_is_taken_back_sets_nobody_back() -> None:
+    a_policy(max_running=1, max_waiting=20)
+    ann, bob = a_user(), a_user()
+    unwanted, a2 = a_request(ann), a_request(ann)
+    b1 = a_request(bob)
+    abort(str(unwanted.public_id), ann)
+    assert order() == keys([a2, b1])
 
 
 @pytest.mark.parametrize("kind", ["fair", "fifo"])
@@ -187,7 +228,8 @@ def test_the_first_few_are_the_beginning_of_the_whole_order(
     ]
     for place, request in enumerate(made):
         wait_longer(request, 40 - place)
-    claim(a_worker(model="m"), 0)
+    for had_an_answer in claim(a_worker(model="m"), 0)[: seed % 3]:
+        end(had_an_answer)
     whole = waiting_in_order(policy)
     for limit in range(1, 12):
         assert waiting_in_order(policy, None, limit) == whole[:limit]

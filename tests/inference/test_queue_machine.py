@@ -70,7 +70,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert refused.code == expected
         else:
             assert expected is None
-            self.model.rows[request.pk] = Row(request.pk, person, PRIORITY[group])
+            self.model.submit(request.pk, person, PRIORITY[group])
 
     @rule(which=st.integers(0, 1))
     def claim(self, which: int) -> None:
@@ -98,7 +98,7 @@ class QueueMachine(RuleBasedStateMachine):
             ending = Ending(progress_of(request, row.text, len(row.text)), reason)
             assert running.finish(request.worker, ending) is not None
             assert running.finish(request.worker, ending) is None
-            row.state = STATE_OF[reason]
+            self.model.end(row, STATE_OF[reason])
 
     @rule(which=indexes)
     def abort_any(self, which: int) -> None:
@@ -107,7 +107,7 @@ class QueueMachine(RuleBasedStateMachine):
             abort(str(request.public_id), request.user)
             row.wants_end = True
             if row.state == "waiting":
-                row.state = "aborted"
+                self.model.end(row, "aborted")
 
     @rule(which=st.integers(0, 1))
     def worker_vanishes(self, which: int) -> None:

@@ -104,3 +104,23 @@ async def test_a_stop_while_loading_does_not_wait_for_the_model(layer: Layer) ->
     await asyncio.wait_for(serving, 5)
     assert app.ended == "cancelled"
     assert server.error is None
+
+
+class DeafLayer(Layer):
+    """Swallows the first cancel, as the client of Redis can while it connects."""
+
+    async def receive(self, channel: str) -> Any:
+        try:
+            return await super().receive(channel)
+        except asyncio.CancelledError:
+            return await super().receive(channel)
+
+
+async def test_a_stop_ends_a_listener_that_swallows_a_cancel() -> None:
+    app = App()
+    server = Server(app, ["inference"], DeafLayer())
+    serving = asyncio.ensure_future(server.arun())
+    await asyncio.sleep(0.05)
+    server.request_stop()
+    await asyncio.wait_for(serving, 5)
+    assert app.ended == "drained"

@@ -168,8 +168,10 @@ class Person:
             end = frame["offset"] + len(frame["text"])
             await self.say(type="ack", request=frame["request"], offset=end)
 
-    async def leave(self) -> None:
-        """Closes the tab, not the session."""
+    async def leave(self, rudely: bool = False) -> None:
+        """Closes the tab, not the session; rudely: without a word to the server."""
+        if self._socket is not None and rudely:
+            self._socket.transport.abort()
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:

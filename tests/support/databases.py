@@ -38,8 +38,8 @@ class Database:
         )
         return {row[0]: row[1] for row in rows}
 
-    def set_policy(self, **values: int | bool) -> None:
-        names = ", ".join(f"{name} = %s" for name in values)
+    def set_policy(self, **values: int | bool | str) -> None:
+        names = ", ".join(f'"{name}" = %s' for name in values)
         self.execute(
             f"UPDATE inference_queuepolicy SET {names} WHERE id = 1", list(values.values())
         )
