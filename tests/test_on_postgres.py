@@ -9,6 +9,8 @@ import pytest
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ROOT
 
+# The slow ones start their own PostgreSQL where it matters.
+QUICK = "not slow and not long"
 SUITES = ["tests/inference", "tests/chat", "tests/accounts"]
 
 
@@ -18,7 +20,7 @@ SUITES = ["tests/inference", "tests/chat", "tests/accounts"]
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="this run is on that server already")
 def test_the_suites_over_the_database_pass_on_postgresql(postgres_server: PostgresServer) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITES],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", QUICK, *SUITES],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": postgres_server.url("postgres")},
         capture_output=True,

@@ -11,7 +11,7 @@ from tests.faults.conftest import Theatre
 from tests.faults.crowd import Crowd
 
 N = 4
-PAUSE_SECONDS = (1.0, 8.0)
+PAUSE_SECONDS = (1.0, 5.0)
 HEALS_WITHIN = 15.0
 SEED = 20261125
 
