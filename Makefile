@@ -39,7 +39,7 @@ run: $(RUNTIME) $(COLLECTED)
 	@exec $(PY) manage.py runserver --noreload 127.0.0.1:$(PORT)
 
 test: $(DEVELOPMENT)
-	OMP_NUM_THREADS=1 $(TEST_ENV) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(TEST_ENV) $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(DEVELOPMENT)
 	$(TEST_ENV) $(PY) -m pytest -m long $(ARGS)

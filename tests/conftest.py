@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest files first, so that of two processes none waits for the other at the end.
+    """Longest files first, so that no process waits for the others at the end.
 
     Refuses async tests on `django_db` without `transaction=True`: their ORM calls run on another
     thread and connection, so rows would survive into the next test.

@@ -13,7 +13,8 @@ from tests.support.site import Plan, Site
 
 FREEZE_SECONDS = 4.0
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
+# A crowd of twenty goes through the same in test_crowd_heals.py each time.
+pytestmark = [pytest.mark.redis, pytest.mark.long]
 
 
 @pytest.fixture
