@@ -17,7 +17,8 @@ _numbers = itertools.count(1)
 
 
 def a_user(**fields: Any) -> Any:
-    return get_user_model().objects.create(username=f"person-{next(_numbers)}", **fields)
+    fields.setdefault("username", f"person-{next(_numbers)}")
+    return get_user_model().objects.create(**fields)
 
 
 def a_policy(**fields: Any) -> QueuePolicy:

@@ -1,6 +1,7 @@
 """Programs for tests that need the queue in processes of their own, on a database by environment.
 
-`seed REQUESTS USERS` · `work` (says that it is ready, waits for a line,
+`seed REQUESTS USERS` · `submit REQUESTS` (through the queue's own door; prints
+milliseconds) · `work` (says that it is ready, waits for a line,
 claims and ends until nothing waits; prints each key) ·
 `measure ROUNDS` (prints milliseconds as JSON) · `history ROWS` (that many that are over) ·
 `plans` (prints as JSON how the database reads requests, for each statement of each act).
@@ -71,6 +72,21 @@ def work() -> None:
             assert finish(node, Ending(progress_of(request, "x", 1), "stop")) is not None
         if not claimed and not active_requests().filter(state=State.WAITING).exists():
             return
+
+
+def submit(requests: int) -> None:
+    """One after the other, each beside a look as the admin takes it."""
+    from inference.models import GenerationRequest
+    from tests.inference.build import a_request, a_user
+
+    user = a_user(username=f"submitter-{time.monotonic_ns()}")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    times = []
+    for _ in range(requests):
+        times.append(_timed(lambda: a_request(user))[0])
+        list(GenerationRequest.objects.select_related("worker").order_by("-id")[:50])
+    print(json.dumps(times))
 
 
 def measure(rounds: int) -> None:
@@ -219,6 +235,7 @@ if __name__ == "__main__":
     programs: dict[str, Callable[..., None]] = {
         "seed": seed,
         "work": work,
+        "submit": submit,
         "measure": measure,
         "history": history,
         "plans": plans,
