@@ -6,6 +6,7 @@ Knows no requests and no sockets.
 """
 
 import asyncio
+import uuid
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,30 @@ class PipelinedPubSubLayer(RedisPubSubChannelLayer):
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             WeakKeyDictionary()
         )
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """As the base class does, but one that could not be subscribed to is forgotten."""
+        layer = self._get_layer()
+        channel = f"{layer.prefix}{prefix}{uuid.uuid4().hex}"
+        try:
+            await layer._subscribe_to_channel(channel)
+        except BaseException:
+            layer.channels.pop(channel, None)
+            raise
+        return channel
+
+    async def receive(self, channel: str) -> Message:
+        """As the base class does. What it could not subscribe to it is asked to subscribe to again:
+        else a worker that starts before Redis would listen to nothing for ever.
+        """
+        layer = self._get_layer()
+        try:
+            message: Message = await layer.receive(channel)
+        except Exception:
+            if channel not in layer._get_shard(channel)._subscribed_to:
+                layer.channels.pop(channel, None)
+            raise
+        return message
 
     async def send(self, channel: str, message: Message) -> None:
         await self._publish([(channel, message)])

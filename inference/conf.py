@@ -18,6 +18,7 @@ POLL_SECONDS = 1.0
 # Of the one worker that keeps house: renewed each second, so it is taken over within five.
 HOUSEKEEPER_LEASE_SECONDS = 3.0
 HOUSEKEEPING_SECONDS = 1.0
+HOUSEKEEPING_GAP_SECONDS = 4.0
 # Everybody behind the first ones in the queue hears of their place at most this often.
 FIRST_PLACES = 10
 PLACES_SECONDS = 5.0

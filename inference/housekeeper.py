@@ -29,13 +29,24 @@ class Housekeeper:
         self._on_duty = False
         self._told: dict[str, Place] = {}
         self._told_all_at = -conf.PLACES_SECONDS
+        self._asked_at: float | None = None
+        self._patient_until = 0.0
 
     async def take_duty(self, name: str) -> bool:
         """Renews or takes the lease for the worker `name`; True when it is to keep house."""
         before, self._on_duty = self._on_duty, await self._database.call(keeps_house, name)
+        self._notice_gap(time.monotonic())
         if self._on_duty and not before:
             self._told, self._told_all_at = {}, -conf.PLACES_SECONDS
         return self._on_duty
+
+    def _notice_gap(self, now: float) -> None:
+        """The database was away, perhaps: then everybody's leases ran out, and those who live
+        renew them in a moment.
+        """
+        if self._asked_at is not None and now - self._asked_at > conf.HOUSEKEEPING_GAP_SECONDS:
+            self._patient_until = now + 2 * conf.HEARTBEAT_SECONDS + 1.0
+        self._asked_at = now
 
     async def leave_duty(self, name: str) -> None:
         self._on_duty = False
@@ -43,7 +54,8 @@ class Housekeeper:
 
     async def rescue_and_expire(self, dead: Sequence[WorkerNode] = ()) -> bool:
         """True when something came back to the queue or left it."""
-        rescued = await self._database.call(rescue, dead)
+        by_lease = time.monotonic() >= self._patient_until
+        rescued = await self._database.call(rescue, dead, by_lease)
         for request in rescued:
             logger.warning("Rescued request %s from a worker that died.", request.public_id)
         expired = await self._database.call(expire)

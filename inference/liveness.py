@@ -27,18 +27,21 @@ def own_identity() -> ProcessIdentity:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         space = os.readlink(_PROC / "self/ns/pid")
-        return ProcessIdentity(f"{boot} {space}", pid, _birth(pid) or 0)
-    except OSError:
-        return ProcessIdentity("", pid, 0)
+        # A /proc of another space of numbers tells of strangers.
+        tells_of_us = os.readlink(_PROC / "self") == str(pid)
+        birth = _birth(pid) if tells_of_us else None
+    except (OSError, ValueError, IndexError):
+        birth = None
+    return ProcessIdentity(f"{boot} {space}", pid, birth) if birth else ProcessIdentity("", pid, 0)
 
 
 def is_gone(process: ProcessIdentity, here: ProcessIdentity) -> bool:
     """True when `process` ran on the machine of `here`, which is this one, and has ended."""
-    if not here.machine or process.machine != here.machine:
+    if not (here.machine and process.birth) or process.machine != here.machine:
         return False
     try:
         birth = _birth(process.pid)
-    except OSError:
+    except (OSError, ValueError, IndexError):
         return False
     if birth is None:
         return not _exists(process.pid)

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 logger = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
+STOP_SECONDS = 15.0
 
 Step = Callable[[], Awaitable[None]]
 
@@ -42,6 +43,7 @@ async def insist(act: Step) -> None:
 async def or_without(step: Awaitable[None]) -> None:
     """For a worker that stops: it does so without a database too, as its leases run out."""
     try:
-        await step
+        async with asyncio.timeout(STOP_SECONDS):
+            await step
     except Exception:
         logger.exception("A step of stopping failed; going on without it.")

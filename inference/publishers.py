@@ -85,6 +85,8 @@ class GroupPublisher:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send(batch)
+        except (TypeError, ValueError, OverflowError):  # not the broker's fault
+            await self._deliver_singly(batch)
         except Exception as error:  # whatever a broken broker raises
             self._outbox.give_back(batch)
             if not self._is_failing:  # one line for each outage
@@ -93,6 +95,14 @@ class GroupPublisher:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._is_failing = False
+
+    async def _deliver_singly(self, batch: list[Addressed]) -> None:
+        """One of them cannot be sent at all: it must not keep the others."""
+        for one in batch:
+            try:
+                await self._send([one])
+            except Exception:
+                logger.exception("Could not publish an event of %s; dropped it.", one[0])
 
     async def _send(self, batch: list[Addressed]) -> None:
         messages = [(group, event.to_dict()) for group, event in batch]

@@ -38,15 +38,16 @@ class RunningRequest:
     _claimed: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, request: GenerationRequest, now: datetime) -> "RunningRequest":
-        """From a row that was claimed at `now`, database time."""
+    def of(cls, request: GenerationRequest) -> "RunningRequest":
+        """From a row that was claimed just now."""
+        assert request.running_since is not None
         return cls(
             key=request.pk,
             public_id=str(request.public_id),
             attempt=request.attempt,
             reply_group=request.reply_group,
             context=request.context,
-            claimed_at=now,
+            claimed_at=request.running_since,
             text=request.output_text,
             token_ids=list(request.output_token_ids),
             first_token_at=request.first_token_at,

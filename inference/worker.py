@@ -30,12 +30,11 @@ from inference.housekeeper import Housekeeper
 from inference.liveness import own_identity
 from inference.loops import Step, forever, insist, or_without
 from inference.metrics import engine_figures
-from inference.models import GenerationRequest, WorkerNode
+from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.publishers import Addressed, Publisher
 from inference.queue import running as leases
 from inference.queue import workers
 from inference.queue.claiming import claim
-from inference.queue.clock import database_now
 from inference.running_requests import RunningRequest, RunningRequests
 
 logger = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ class InferenceWorker:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._endings.close()
         await or_without(self._hand_back(self.running.take_all()))
-        await self.backend.stop()
+        await or_without(self.backend.stop())
         if self.node is not None:
             await or_without(self.housekeeper.leave_duty(self.node.name))
         await or_without(self._report(state=NodeState.STOPPED))
@@ -153,10 +152,10 @@ class InferenceWorker:
         if not self.is_accepting():  # the engine died, or a drain began, while the claim ran
             await self.database.call(leases.hand_back, self.node, [], [row.pk for row in claimed])
             return
-        now = await self.database.call(database_now)
         self._heard_at = time.monotonic()
-        requests = [RunningRequest.of(row, now) for row in claimed]
+        requests = [RunningRequest.of(row) for row in claimed]
         for request in requests:
+            self._let_go_of_older(request.key)
             self.running.add(request)
         await self.publisher.publish([(one.reply_group, one.started()) for one in requests])
         for request, row in zip(requests, claimed, strict=True):
@@ -280,6 +279,12 @@ class InferenceWorker:
                 self._end(request, "length", "deadline", leases.deadline_sentence())
                 self.backend.abort(request.tag)
 
+    def _let_go_of_older(self, key: int) -> None:
+        """After a pause beyond the lease its own request may come back to a worker."""
+        for request in self.running:
+            if request.key == key:
+                self._let_go(request)
+
     def _let_go(self, request: RunningRequest) -> None:
         logger.warning("Lost the lease on request %s.", request.public_id)
         self.running.discard(request)
@@ -294,11 +299,14 @@ class InferenceWorker:
         if self.node is None:
             return
         progress = [request.progress() for request in taken if not request.ending]
-        count = await self.database.call(
-            leases.hand_back, self.node, progress, engine_died=engine_died
+        ran = {request.key for request in taken if not request.ending}
+        held = await self.database.call(
+            leases.hand_back, self.node, progress, engine_died=engine_died, ran=ran
         )
-        if count:
-            logger.info("Handed %d running requests back to the queue.", count)
+        if held:
+            logger.info("Handed %d running requests back to the queue.", len(held))
+        over = [(row.reply_group, finished_event(row)) for row in held if row.is_over]
+        await self.publisher.publish(over)
 
     async def _wait_until_idle(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()

@@ -108,8 +108,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.login = Login(user.pk, self.scope["session"].session_key)
         # Groups first, then the state: what happens in between comes after the hello.
         for group in (user_group(user.pk), session_group(self.login.session_key)):
+            self._groups.append(group)  # before: also what fails half-way is to be left again
             await self.channel_layer.group_add(group, self.channel_name)
-            self._groups.append(group)
         for frame in await database_sync_to_async(handlers.greeting)(user):
             if frame["type"] == "request.waiting":
                 self.watch(frame["request"])

@@ -74,7 +74,7 @@ def _translate(request: GenerationRequest, worker: WorkerNode) -> None:
     """
     if request.vocabulary not in ("", worker.vocabulary):
         request.output_token_ids = []
-        request.tokens_at_claim = 0
+        request.completion_tokens = request.tokens_at_claim = 0
     request.vocabulary = worker.vocabulary
 
 
@@ -87,5 +87,6 @@ _CLAIM_FIELDS = [
     "running_since",
     "tokens_at_claim",
     "output_token_ids",
+    "completion_tokens",
     "vocabulary",
 ]

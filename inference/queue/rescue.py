@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -20,12 +20,14 @@ from inference.queue.running import release
 logger = logging.getLogger(__name__)
 
 
-def rescue(dead: Collection[WorkerNode] = ()) -> list[GenerationRequest]:
-    """Requests whose lease ran out or whose worker is `dead`, back in the queue with their text
-    (or ended, if that was wanted).
+def rescue(dead: Collection[WorkerNode] = (), by_lease: bool = True) -> list[GenerationRequest]:
+    """Requests whose lease ran out (if these are asked for) or whose worker is `dead`, back in the
+    queue with their text (or ended, if that was wanted).
     """
     with transaction.atomic():
-        lost = Q(lease_until__lt=database_now()) | Q(worker__in=dead)
+        lost = Q(worker__in=dead)
+        if by_lease:
+            lost |= Q(lease_until__lt=database_now())
         # By id, as all who lock several do; as a sum, or SQLite would walk all that ever was by id.
         found = running_requests().select_for_update().filter(lost).order_by(F("id") + 0)
         rescued = list(found)
@@ -42,7 +44,7 @@ def _is_released(request: GenerationRequest) -> bool:
     try:
         with transaction.atomic():
             release(request)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("Could not rescue request %s.", request.public_id)
@@ -52,15 +54,18 @@ def _is_released(request: GenerationRequest) -> bool:
 
 def expire() -> list[GenerationRequest]:
     """Waiting requests whose person has gone, or whose time is over, ended."""
+    now, limit = database_now(), current_policy().max_waiting_seconds
+    # Two transactions, as each locks by id.
     with transaction.atomic():
-        now = database_now()
         unwanted = _ended(
             _waiting().filter(wanted_until__lt=now),
             "aborted",
             _("Nobody was waiting for this answer any more."),
         )
-        limit = current_policy().max_waiting_seconds
-        return unwanted + (_past_the_deadline(now, limit) if limit else [])
+    if not limit:
+        return unwanted
+    with transaction.atomic():
+        return unwanted + _past_the_deadline(now, limit)
 
 
 def _past_the_deadline(now: datetime, limit: int) -> list[GenerationRequest]:

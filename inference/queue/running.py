@@ -68,9 +68,12 @@ def renew_leases(worker: WorkerNode, keys: Collection[int]) -> dict[int, str]:
     up in the middle of an answer takes it along.
     """
     until = database_now() + timedelta(seconds=conf.LEASE_SECONDS)
-    held = running_requests().filter(worker=worker, pk__in=keys)
-    held.update(lease_until=until)
-    return dict(held.values_list("id", "reply_group"))
+    with transaction.atomic():
+        # By id, like everybody who locks several.
+        held = _all_held(worker).filter(pk__in=keys)
+        groups = dict(held.values_list("id", "reply_group"))
+        running_requests().filter(pk__in=groups).update(lease_until=until)
+    return groups
 
 
 def abort_flags(worker: WorkerNode) -> set[int]:
@@ -110,10 +113,12 @@ def hand_back(
     running: Iterable[Progress],
     keys: Iterable[int] | None = None,
     engine_died: bool = False,
-) -> int:
-    """Returns what the worker holds (or of it only `keys`) to the queue; how many.
+    ran: Collection[int] | None = None,
+) -> list[GenerationRequest]:
+    """Returns what the worker holds (or of it only `keys`) to the queue; these rows.
 
-    `running` brings the newest text, from which the next worker continues.
+    `running` brings the newest text, from which the next worker continues. `ran`: the keys of what
+    an engine that died really had; by default all.
     """
     newest = {progress.key: progress for progress in running}
     with transaction.atomic():
@@ -124,10 +129,10 @@ def hand_back(
             if progress is not None and progress.attempt == request.attempt:
                 _apply(request, progress)
         if engine_died:
-            engine_died_on(held)
+            engine_died_on([one for one in held if ran is None or one.pk in ran])
         for request in held:
             release(request)
-        return len(held)
+        return held
 
 
 def release(request: GenerationRequest) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as NoRedis
 
 from inference import channel_layer as module
 from inference.channel_layer import PipelinedPubSubLayer
@@ -125,3 +126,25 @@ async def test_members_hear_again_after_redis_came_back_empty(
             await sender.group_send("g", {"number": 2})
         await asyncio.sleep(0.1)
     assert await listening == {"number": 2}
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+async def test_who_listens_before_redis_is_there_hears_once_it_is() -> None:
+    server = RedisServer(needed(find_redis(), "redis-server"))
+    layer = PipelinedPubSubLayer(hosts=[server.url])
+    with pytest.raises(NoRedis):
+        await layer.receive("inference")
+    with pytest.raises(NoRedis):
+        await layer.new_channel()
+    assert layer.channels == {}
+    try:
+        server.start()
+        listening = asyncio.create_task(layer.receive("inference"))
+        await asyncio.sleep(0.3)
+        await layer.send("inference", {"type": "there"})
+        async with asyncio.timeout(5):
+            assert await listening == {"type": "there"}
+    finally:
+        await layer.flush()
+        server.close()

@@ -13,7 +13,7 @@ from inference.models import HousekeeperLease
 from inference.queue.claiming import claim
 from inference.queue.clock import database_now
 from inference.queue.housekeeping import give_up_house, keeps_house
-from tests.inference.build import a_policy, a_request, a_worker
+from tests.inference.build import a_policy, a_request, a_worker, age_lease
 from tests.inference.scripted import RememberingPublisher
 
 
@@ -87,3 +87,22 @@ async def test_another_length_of_the_queue_is_news_for_the_first_only(monkeypatc
     await sync_to_async(a_request)()
     assert await duty.tell() == [*range(1, 11), 13]
     await duty.database.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_after_a_gap_living_workers_may_renew_their_leases_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database was away for longer than a lease; nobody is dead."""
+    await sync_to_async(a_policy)(max_running=2, max_waiting=10)
+    worker = await sync_to_async(a_worker)()
+    request = await sync_to_async(a_request)()
+    await sync_to_async(claim)(worker, 0)
+    housekeeper = Housekeeper(WorkerDatabase(), RememberingPublisher())
+    assert await housekeeper.take_duty("first")
+    monkeypatch.setattr("inference.conf.HOUSEKEEPING_GAP_SECONDS", -1.0)
+    assert await housekeeper.take_duty("first")
+    await sync_to_async(age_lease)(request)
+    assert not await housekeeper.rescue_and_expire()
+    housekeeper._patient_until = 0.0
+    assert await housekeeper.rescue_and_expire()

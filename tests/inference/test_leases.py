@@ -108,7 +108,7 @@ def test_a_live_lease_is_not_rescued(worker: WorkerNode) -> None:
 
 def test_handing_back_returns_everything_the_worker_holds(worker: WorkerNode) -> None:
     first, second = claimed(worker), claimed(worker)
-    assert running.hand_back(worker, [progress_of(first, "kept", 2)]) == 2
+    assert len(running.hand_back(worker, [progress_of(first, "kept", 2)])) == 2
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.state, first.output_text, second.state) == (State.WAITING, "kept", State.WAITING)

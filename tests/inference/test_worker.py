@@ -21,8 +21,9 @@ from inference.database import WorkerDatabase
 from inference.engine.step_report import StepReport
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue import abort, running, workers
+from inference.queue.rescue import rescue
 from inference.worker import InferenceWorker
-from tests.inference.build import a_policy, a_request, a_user
+from tests.inference.build import a_policy, a_request, a_user, age_lease
 from tests.inference.scripted import INFO, RememberingPublisher, ScriptedBackend, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -322,3 +323,32 @@ async def test_an_engine_that_says_nothing_is_given_no_more(
         monkeypatch.setattr("inference.conf.SILENT_SECONDS", 5.0)
         await rig.worker.claim()
         assert len(rig.backend.submitted) == 2
+
+
+async def test_a_request_that_comes_back_to_its_worker_runs_once_there() -> None:
+    """The worker slept beyond its lease, and its claim came before its heartbeat."""
+    async with a_running_worker() as rig:
+        request = await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        rig.backend.say(TextDelta(rig.backend.submitted[0].request_id, "half", [1]))
+        await until(lambda: rig.published.of_type("message.delta"))
+        await rig.worker.checkpoint()
+        await sync_to_async(age_lease)(request)
+        await sync_to_async(rescue)()
+        await rig.worker.claim()
+        first, second = [one.request_id for one in rig.backend.submitted]
+        assert rig.backend.aborted == [first]
+        assert [one.tag for one in rig.worker.running] == [second]
+
+
+async def test_an_end_that_comes_of_an_engines_death_is_told() -> None:
+    async with a_running_worker() as rig:
+        request = await submitted()
+        rig.worker.wake()
+        await until(lambda: rig.backend.submitted)
+        await GenerationRequest.objects.filter(pk=request.pk).aupdate(deaths=1)
+        rig.backend.say(BackendDied("killed"))
+        await until(lambda: rig.published.of_type("message.finished"))
+        (told,) = rig.published.of_type("message.finished")
+        assert (told["finish_reason"], told["code"]) == ("failed", "engine_died")
