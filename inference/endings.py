@@ -7,18 +7,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
-
 from inference.database import WorkerDatabase
+from inference.loops import insist
 from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.publishers import Publisher
 from inference.queue import running as leases
 from inference.running_requests import RunningRequest, RunningRequests
 
 logger = logging.getLogger(__name__)
-
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 2.0
 
 
 class Endings:
@@ -66,15 +62,9 @@ class Endings:
         self, node: WorkerNode, request: RunningRequest, ending: leases.Ending
     ) -> GenerationRequest | None:
         """The ended row; None when somebody else has the request by now, or will have it."""
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                return await self._database.call(leases.finish, node, ending)
-            except (OperationalError, InterfaceError):
-                logger.exception("No database for the end of request %s.", request.public_id)
-            except Exception:
-                # It is not renewed any more, so its lease runs out.
-                logger.exception("Could not store the end of request %s.", request.public_id)
-                return None
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        try:
+            return await insist(lambda: self._database.call(leases.finish, node, ending))
+        except Exception:
+            # It is not renewed any more, so its lease runs out.
+            logger.exception("Could not store the end of request %s.", request.public_id)
+            return None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
 
@@ -12,6 +13,7 @@ logger = logging.getLogger(__name__)
 AGAIN_SECONDS = 1.0
 STOP_SECONDS = 15.0
 
+T = TypeVar("T")
 Step = Callable[[], Awaitable[None]]
 
 
@@ -30,7 +32,7 @@ async def forever(step: Step, seconds: float, share: float = 1.0) -> None:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def insist(act: Step) -> None:
+async def insist(act: Callable[[], Awaitable[T]]) -> T:
     """For what is said only once, and must get into the database however long that is away."""
     while True:
         try:

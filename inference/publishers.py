@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 SEND_SECONDS = 3.0
 RETRY_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
+# What a layer raises of an event that it cannot put into bytes, or of a group's name.
+UNSENDABLE = (TypeError, ValueError, OverflowError)
 
 
 class Publisher(Protocol):
@@ -85,8 +87,12 @@ class GroupPublisher:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send(batch)
-        except (TypeError, ValueError, OverflowError):  # not the broker's fault
-            await self._deliver_singly(batch)
+        except UNSENDABLE:  # one of them can never be sent, and must not keep the others
+            if len(batch) == 1:
+                logger.exception("An event to %s cannot be sent; dropped it.", batch[0][0])
+            else:
+                for one in batch:
+                    await self._deliver([one])
         except Exception as error:  # whatever a broken broker raises
             self._outbox.give_back(batch)
             if not self._is_failing:  # one line for each outage
@@ -95,14 +101,6 @@ class GroupPublisher:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._is_failing = False
-
-    async def _deliver_singly(self, batch: list[Addressed]) -> None:
-        """One of them cannot be sent at all: it must not keep the others."""
-        for one in batch:
-            try:
-                await self._send([one])
-            except Exception:
-                logger.exception("Could not publish an event of %s; dropped it.", one[0])
 
     async def _send(self, batch: list[Addressed]) -> None:
         messages = [(group, event.to_dict()) for group, event in batch]

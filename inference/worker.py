@@ -150,7 +150,7 @@ class InferenceWorker:
         if not claimed:
             return
         if not self.is_accepting():  # the engine died, or a drain began, while the claim ran
-            await self.database.call(leases.hand_back, self.node, [], [row.pk for row in claimed])
+            await self._hand_back([], [row.pk for row in claimed])
             return
         self._heard_at = time.monotonic()
         requests = [RunningRequest.of(row) for row in claimed]
@@ -295,14 +295,16 @@ class InferenceWorker:
         await insist(lambda: self._report(state=NodeState.STARTING, detail=detail[:200]))
         await insist(lambda: self._hand_back(taken, engine_died=True))
 
-    async def _hand_back(self, taken: Sequence[RunningRequest], engine_died: bool = False) -> None:
+    async def _hand_back(
+        self,
+        taken: Sequence[RunningRequest],
+        keys: Sequence[int] | None = None,
+        engine_died: bool = False,
+    ) -> None:
         if self.node is None:
             return
         progress = [request.progress() for request in taken if not request.ending]
-        ran = {request.key for request in taken if not request.ending}
-        held = await self.database.call(
-            leases.hand_back, self.node, progress, engine_died=engine_died, ran=ran
-        )
+        held = await self.database.call(leases.hand_back, self.node, progress, keys, engine_died)
         if held:
             logger.info("Handed %d running requests back to the queue.", len(held))
         over = [(row.reply_group, finished_event(row)) for row in held if row.is_over]

@@ -75,14 +75,8 @@ def attend_spans(
     spans: list[list[int]] = table.tolist()
     parts: list[Tensor] = []
     for span in spans:
-        first, rows, tokens, slot, longest, at = (
-            span[0],
-            span[1],
-            span[2],
-            span[3],
-            span[4],
-            span[5],
-        )
+        first, rows, tokens = span[0], span[1], span[2]
+        slot, longest, at = span[3], span[4], span[5]
         heads, width = query.shape[0], query.shape[2]
         queries = query[:, first : first + rows * tokens].reshape(heads, rows, tokens, width)
         queries = queries.transpose(0, 1)

@@ -75,7 +75,7 @@ WHERE ended_at IS NULL AND lease_until IS NULL AND priority = %(priority)s
     AND (%(any_model)s OR model = '' OR model = %(model)s)
 ORDER BY id LIMIT %(oldest)s
 """
-_EVERYBODY = 2**31 - 1
+EVERYBODY = 2**31 - 1
 _FEW = 100
 _OLDEST_PER_ROW = 4
 _OLDEST_AT_LEAST = 32
@@ -122,7 +122,7 @@ def waiting_requests() -> QuerySet[GenerationRequest]:
 
 
 def waiting_in_order(
-    policy: QueuePolicy, model: str | None = None, limit: int = _EVERYBODY
+    policy: QueuePolicy, model: str | None = None, limit: int = EVERYBODY
 ) -> list[Standing]:
     """Waiting requests, the next one first; those that a worker with `model` would take, or all."""
     parameters = _parameters(policy, model, limit)

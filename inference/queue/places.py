@@ -14,13 +14,12 @@ from django.db.models import Count
 
 from inference.messages import RequestWaiting
 from inference.models import GenerationRequest, QueuePolicy
-from inference.queue.ordering import Standing, waiting_in_order, waiting_requests
+from inference.queue.ordering import EVERYBODY, Standing, waiting_in_order, waiting_requests
 from inference.queue.pace import recent_service_seconds
 from inference.queue.policy import current_policy
 from inference.queue.workers import models_on_offer, running_places
 
 MIN_EXPERIENCE = 3
-EVERYBODY = 2**31 - 1
 
 
 @dataclass(frozen=True)

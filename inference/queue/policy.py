@@ -1,6 +1,4 @@
-"""Reads the policy row, and locks it: submits, claims and aborts go one after the other through
-this lock.
-"""
+"""Reads the policy row, and locks it: submits and claims go through this lock one by one."""
 
 from dataclasses import asdict
 from enum import StrEnum

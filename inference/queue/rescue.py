@@ -16,6 +16,7 @@ from inference.queue.ordering import running_requests, waiting_requests
 from inference.queue.poison import worker_vanished_with
 from inference.queue.policy import current_policy
 from inference.queue.running import release
+from inference.queue.workers import live_workers
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,11 @@ def rescue(dead: Collection[WorkerNode] = (), by_lease: bool = True) -> list[Gen
         together: dict[int | None, list[GenerationRequest]] = defaultdict(list)
         for request in rescued:
             together[request.worker_id].append(request)
-        for requests in together.values():
-            worker_vanished_with(requests)
+        living = set(live_workers().values_list("id", flat=True))
+        for worker, requests in together.items():
+            # One that lives lost sight of them, by an outage of the database; they did nothing.
+            if worker not in living:
+                worker_vanished_with(requests)
         return [request for request in rescued if _is_released(request)]
 
 

@@ -113,12 +113,11 @@ def hand_back(
     running: Iterable[Progress],
     keys: Iterable[int] | None = None,
     engine_died: bool = False,
-    ran: Collection[int] | None = None,
 ) -> list[GenerationRequest]:
     """Returns what the worker holds (or of it only `keys`) to the queue; these rows.
 
-    `running` brings the newest text, from which the next worker continues. `ran`: the keys of what
-    an engine that died really had; by default all.
+    `running` is what its engine really had, with the newest text, from which the next worker
+    continues. Where the engine died, nothing else is to blame.
     """
     newest = {progress.key: progress for progress in running}
     with transaction.atomic():
@@ -129,7 +128,7 @@ def hand_back(
             if progress is not None and progress.attempt == request.attempt:
                 _apply(request, progress)
         if engine_died:
-            engine_died_on([one for one in held if ran is None or one.pk in ran])
+            engine_died_on([request for request in held if request.pk in newest])
         for request in held:
             release(request)
         return held

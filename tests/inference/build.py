@@ -10,7 +10,9 @@ from inference.liveness import ProcessIdentity
 from inference.models import GenerationRequest, QueuePolicy, WorkerNode
 from inference.queue import NewRequest, submit, workers
 from inference.queue.clock import database_now
+from inference.queue.ordering import running_requests
 from inference.queue.policy import current_policy
+from inference.queue.rescue import rescue
 from inference.queue.running import Progress
 
 _numbers = itertools.count(1)
@@ -67,3 +69,19 @@ def age_lease(request: GenerationRequest, seconds: float = 60.0) -> None:
     GenerationRequest.objects.filter(pk=request.pk).update(
         lease_until=database_now() - timedelta(seconds=seconds)
     )
+
+
+def vanish(worker: WorkerNode) -> list[GenerationRequest]:
+    """The worker is not heard of for longer than its leases; what is rescued. It may come back."""
+    long_ago = database_now() - timedelta(minutes=1)
+    WorkerNode.objects.filter(pk=worker.pk).update(heartbeat_at=long_ago)
+    for request in running_requests().filter(worker=worker):
+        age_lease(request)
+    rescued = rescue()
+    workers.report(worker)
+    return rescued
+
+
+def as_stored(request: GenerationRequest) -> Progress:
+    """What a worker that made nothing since would say of it."""
+    return progress_of(request, request.output_text, request.completion_tokens)

@@ -5,9 +5,18 @@ import pytest
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue import running
 from inference.queue.claiming import claim
+from inference.queue.ordering import running_requests
 from inference.queue.rescue import rescue
 from inference.queue.running import Ending
-from tests.inference.build import a_policy, a_request, a_worker, age_lease, progress_of
+from tests.inference.build import (
+    a_policy,
+    a_request,
+    a_worker,
+    age_lease,
+    as_stored,
+    progress_of,
+    vanish,
+)
 
 pytestmark = pytest.mark.django_db
 State = GenerationRequest.State
@@ -21,7 +30,9 @@ def worker() -> WorkerNode:
 
 def engine_dies(worker: WorkerNode, *gained: GenerationRequest) -> None:
     """With a token more for each of `gained` since their claim."""
-    progress = [progress_of(one, "x", one.tokens_at_claim + 1) for one in gained]
+    newest = {one.pk: progress_of(one, "x", one.tokens_at_claim + 1) for one in gained}
+    held = running_requests().filter(worker=worker)
+    progress = [newest.get(one.pk, as_stored(one)) for one in held]
     running.hand_back(worker, progress, engine_died=True)
 
 
@@ -87,17 +98,38 @@ def test_a_vanished_worker_makes_suspect_only_what_gained_nothing(worker: Worker
     a_request(), a_request()
     gained, stuck = claim(worker, 0)
     running.checkpoint(worker, [progress_of(gained, "x", 1)])
-    for request in (gained, stuck):
-        age_lease(request)
-    assert [(one.suspect, one.deaths) for one in rescue()] == [(False, 0), (True, 0)]
+    assert [one.pk for one in vanish(worker)] == [gained.pk, stuck.pk]
+    gained.refresh_from_db()
+    stuck.refresh_from_db()
+    assert (gained.suspect, gained.deaths) == (False, 0)
+    assert (stuck.suspect, stuck.deaths) == (True, 0)
+
+
+def test_what_a_living_worker_lost_sight_of_is_not_to_blame(worker: WorkerNode) -> None:
+    """The answer to its claim was lost in an outage of the database, say."""
+    request = a_request()
+    (claimed,) = claim(worker, 0)
+    age_lease(claimed)
+    assert rescue() == [request]
+    request.refresh_from_db()
+    assert (request.suspect, request.deaths) == (False, 0)
+
+
+def test_an_engines_death_blames_nothing_that_had_not_reached_it(worker: WorkerNode) -> None:
+    a_request(), a_request()
+    reached, on_its_way = claim(worker, 0)
+    running.hand_back(worker, [as_stored(reached)], engine_died=True)
+    reached.refresh_from_db()
+    on_its_way.refresh_from_db()
+    assert (reached.suspect, reached.deaths) == (True, 1)
+    assert (on_its_way.suspect, on_its_way.deaths) == (False, 0)
 
 
 def test_what_takes_whole_workers_down_ends_too(worker: WorkerNode) -> None:
     request = a_request()
     for _ in range(2):
-        (claimed,) = claim(worker, 0)
-        age_lease(claimed)
-        rescue()
+        claim(worker, 0)
+        vanish(worker)
     request.refresh_from_db()
     assert (request.state, request.code) == (State.FAILED, "engine_died")
 

@@ -127,3 +127,22 @@ async def test_closing_does_not_wait_for_a_frozen_layer(
     await publisher.publish([("user.1", finished())])
     async with asyncio.timeout(1):
         await publisher.close()
+
+
+async def test_what_can_never_be_sent_keeps_nothing_else(
+    layer: BatchLayer, publisher: GroupPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = layer.group_send
+
+    async def choosy(group: str, message: dict[str, Any]) -> None:
+        if group == "a name that no group has":
+            raise TypeError("planted")
+        await send(group, message)
+
+    monkeypatch.setattr(layer, "group_send", choosy)
+    good, bad = ("user.1", delta(0, "first")), ("a name that no group has", delta(0, "second"))
+    await publisher.publish([good, bad, ("user.2", delta(0, "third"))])
+    await until(lambda: "third" in [message["request"] for _, message in layer.sent])
+    await publisher.publish([("user.1", delta(1, "first"))])
+    await until(lambda: [one["offset"] for _, one in layer.sent if one["request"] == "first"][-1])
+    assert "second" not in [message["request"] for _, message in layer.sent]

@@ -17,9 +17,17 @@ from hypothesis.stateful import (
 from inference.models import GenerationRequest, QueuePolicy, WorkerNode
 from inference.queue import Group, Refused, abort, places, running
 from inference.queue.claiming import claim
-from inference.queue.rescue import rescue
+from inference.queue.ordering import running_requests
 from inference.queue.running import Ending
-from tests.inference.build import a_policy, a_request, a_user, a_worker, age_lease, progress_of
+from tests.inference.build import (
+    a_policy,
+    a_request,
+    a_user,
+    a_worker,
+    as_stored,
+    progress_of,
+    vanish,
+)
 from tests.inference.queue_model import PRIORITY, QueueModel, Row
 
 STATE_OF = {"stop": "finished", "length": "finished", "failed": "failed", "aborted": "aborted"}
@@ -111,14 +119,13 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def worker_vanishes(self, which: int) -> None:
-        for row in self.model.held_by(which):
-            age_lease(GenerationRequest.objects.get(pk=row.key))
-        rescue()
+        vanish(self.workers[which])
         self.model.worker_vanishes(which)
 
     @rule(which=st.integers(0, 1))
     def engine_dies(self, which: int) -> None:
-        running.hand_back(self.workers[which], [], engine_died=True)
+        held = running_requests().filter(worker=self.workers[which])
+        running.hand_back(self.workers[which], [as_stored(one) for one in held], engine_died=True)
         self.model.engine_dies(which)
 
     @rule(which=st.integers(0, 1))

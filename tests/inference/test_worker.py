@@ -148,18 +148,18 @@ async def test_an_abort_in_the_middle_of_a_claim_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        public_id = str(request.public_id)
         publish = rig.published.publish
 
         async def abort_then_publish(events: Any) -> None:
             # The request is claimed and announced, and the backend has not heard of it yet.
-            if any(event.type == "request.running" for _, event in events):
-                rig.worker.abort(public_id)
-                rig.backend.aborted.clear()
+            for _group, event in events:
+                if event.type == "request.running":
+                    rig.worker.abort(event.request)
+                    rig.backend.aborted.clear()
             await publish(events)
 
         monkeypatch.setattr(rig.published, "publish", abort_then_publish)
+        await submitted()
         rig.worker.wake()
         await until(lambda: rig.backend.submitted)
         await until(lambda: rig.backend.aborted == [rig.backend.submitted[0].request_id])
