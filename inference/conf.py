@@ -9,7 +9,7 @@ from inference.backends import BackendOptions
 from inference.recording import Recorder
 
 # A worker that has not been heard of for this long is taken for dead, and what it ran is rescued.
-LEASE_SECONDS = 8.0
+LEASE_SECONDS = 7.0
 HEARTBEAT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 0.5
 # Of the time: hundreds of long answers take long to write, and their tokens must not wait for it.

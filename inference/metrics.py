@@ -16,7 +16,8 @@ prefix_hits    share of the prompt tokens of new requests that needed no computi
 kv_used        computed tokens in the slots (warm ones too) ÷ what the slots can hold
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,21 @@ def timings_of(request: "GenerationRequest") -> dict[str, float | None]:
         "decode_s": _rounded(decode),
         "tokens_per_s": _rate(request.completion_tokens - 1, decode),
     }
+
+
+class EngineMeter:
+    """A worker's figures of its engine, each time of what came since the last reading."""
+
+    def __init__(self, totals: Callable[[], Mapping[str, float]]) -> None:
+        self._totals = totals
+        self._last = totals()
+        self._last_at = time.monotonic()
+
+    def read(self) -> dict[str, float]:
+        now, totals = time.monotonic(), self._totals()
+        figures = engine_figures(totals, self._last, now - self._last_at)
+        self._last_at, self._last = now, totals
+        return figures
 
 
 def engine_figures(

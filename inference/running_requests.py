@@ -2,6 +2,7 @@
 go.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -128,6 +129,12 @@ class RunningRequests:
 
     def by_public_id(self, public_id: str) -> RunningRequest | None:
         return next((one for one in self if one.public_id == public_id), None)
+
+    async def until_empty(self, seconds: float) -> None:
+        """Returns after `seconds` at the latest."""
+        end = time.monotonic() + seconds
+        while self._by_tag and time.monotonic() < end:
+            await asyncio.sleep(0.05)
 
     def take_all(self) -> list[RunningRequest]:
         """Empties the set: whatever the backend still says about them is ignored from here on."""

@@ -29,7 +29,7 @@ from inference.endings import Endings
 from inference.housekeeper import Housekeeper
 from inference.liveness import own_identity
 from inference.loops import Step, forever, insist, or_without
-from inference.metrics import engine_figures
+from inference.metrics import EngineMeter
 from inference.models import GenerationRequest, WorkerNode, finished_event
 from inference.publishers import Addressed, Publisher
 from inference.queue import running as leases
@@ -59,8 +59,7 @@ class InferenceWorker:
         self.running = RunningRequests()
         self.node: WorkerNode | None = None
         self._on_progress = on_progress
-        self._totals = backend.totals()
-        self._totals_at = time.monotonic()
+        self._meter = EngineMeter(backend.totals)
         self._accepting = False
         self._drained = False
         self._news = asyncio.Event()
@@ -96,7 +95,7 @@ class InferenceWorker:
         self._drained = True
         self._accepting = False
         await or_without(self._report(state=NodeState.DRAINING))
-        await self._wait_until_idle(deadline)
+        await self.running.until_empty(deadline)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -190,7 +189,7 @@ class InferenceWorker:
         if self.node is None:
             return
         before = {request.key for request in self.running}
-        await self._report(figures=self._figures())
+        await self._report(figures=self._meter.read())
         held = await self.database.call(leases.renew_leases, self.node, before)
         flagged = await self.database.call(leases.abort_flags, self.node)
         for request in self.running:
@@ -212,13 +211,6 @@ class InferenceWorker:
         on_duty = await self.housekeeper.take_duty(self.node.name)
         if (on_duty or dead) and await self.housekeeper.rescue_and_expire(dead):
             self.wake()
-
-    def _figures(self) -> dict[str, float]:
-        """Of the engine since the last heartbeat."""
-        now, totals = time.monotonic(), self.backend.totals()
-        figures = engine_figures(totals, self._totals, now - self._totals_at)
-        self._totals_at, self._totals = now, totals
-        return figures
 
     # --- Parts of the steps --------------------------------------------------------------------
 
@@ -309,12 +301,6 @@ class InferenceWorker:
             logger.info("Handed %d running requests back to the queue.", len(held))
         over = [(row.reply_group, finished_event(row)) for row in held if row.is_over]
         await self.publisher.publish(over)
-
-    async def _wait_until_idle(self, deadline: float) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + deadline
-        while len(self.running) and loop.time() < end:
-            await asyncio.sleep(0.05)
 
     async def _become_ready(self, info: BackendInfo) -> None:
         await self._report(

@@ -1,15 +1,11 @@
 """The page heals what the wires lost, without a reload and without a word from the person."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.browser.conftest import Visit
 from tests.faults.wire_faults import FAULTS, Fault, stored_text
-from tests.support.fixtures import Sites
-from tests.support.programs import find_redis, needed
 from tests.support.redis_server import RedisServer
-from tests.support.site import Plan, Site
+from tests.support.site import Site
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -18,32 +14,18 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow]
 SOME = [pytest.param(fault, marks=pytest.mark.long) for fault in FAULTS[:-1]] + FAULTS[-1:]
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer(needed(find_redis(), "redis-server")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
-    site = sites.make(Plan(topology="split"), redis_url=redis.url)
-    site.start()
-    yield site
-    site.stop()
-
-
 @pytest.mark.parametrize("fault", SOME)
 async def test_an_answer_is_whole_although_its_end_was_lost(
-    site: Site, redis: RedisServer, visit: Visit, fault: Fault
+    fragile_site: Site, redis: RedisServer, visit: Visit, fault: Fault
 ) -> None:
-    alice = await visit(site)
+    alice = await visit(fragile_site)
     await alice.ask("mock:length=60")
     seen = await alice.sees_text(longer_than=30)
-    await fault(site, redis)
+    await fault(fragile_site, redis)
     await alice.sees("complete")
     shown = await alice.answer_text()
     # The page renders Markdown; the words that it shows are those of the row, to the last.
-    assert _words(shown) == _words(stored_text(site))
+    assert _words(shown) == _words(stored_text(fragile_site))
     assert len(shown) > len(seen)
 
 

@@ -1,11 +1,12 @@
 """A whole site with two of everything, on a Redis and a PostgreSQL that a test may break."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from tests.faults.crowd import Crowd
 from tests.support.client import Person
 from tests.support.databases import Database
 from tests.support.fixtures import ComeIn, Sites
@@ -40,6 +41,11 @@ class Theatre:
             " GROUP BY w.pid ORDER BY count(*) DESC"
         )
         return [worker.pid for worker in self.site.workers].index(rows[0][0])
+
+    def all_live(self) -> bool:
+        """True when every worker that runs has said so lately."""
+        running = sum(worker.is_running for worker in self.site.workers)
+        return self.site.database.count("inference_workernode", ALIVE) == running
 
 
 def forget_all(database: Database) -> None:
@@ -89,9 +95,12 @@ def theatre(_theatre: Theatre) -> Theatre:
     site = _theatre.site
     site.database.set_policy(**POLICY)
     forget_all(site.database)
-    running = sum(worker.is_running for worker in site.workers)
-    site.wait_until(
-        lambda: site.database.count("inference_workernode", ALIVE) == running,
-        f"{running} workers are not ready",
-    )
+    site.wait_until(_theatre.all_live, "not every worker is ready")
     return _theatre
+
+
+@pytest.fixture
+async def crowd(theatre: Theatre) -> AsyncIterator[Crowd]:
+    """Twenty people who stream, until the test is over."""
+    async with Crowd(theatre.site) as people:
+        yield people

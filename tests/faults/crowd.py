@@ -2,21 +2,16 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Collection
-from typing import Any, Self
+from typing import Self
 
 from tests.faults.mock_text import undisturbed
 from tests.faults.regular import Asked, Regular
-from tests.support.databases import Database
+from tests.faults.rows import rows_of
 from tests.support.kept_text import Event
 from tests.support.site import Site
 
 TOKENS_A_SECOND = 20
-ROWS = (
-    "SELECT r.public_id, r.state, r.finish_reason, r.output_text, r.attempt, m.text, m.state"
-    " FROM inference_generationrequest r JOIN chat_message m ON m.request_id = r.public_id"
-)
 
 
 class Crowd:
@@ -100,15 +95,16 @@ class Crowd:
         another worker or by the same one once more.
         """
         assert not [word for person in self.people for word in person.broken]
-        rows = _rows(self.site.database)
+        rows = rows_of(self.site.database)
         asked = {one.request: one for one in self._all_asked()}
         assert set(rows) == {*asked, *others}, "a request was lost, or made twice"
         for request, one in asked.items():
             row, expected = rows[request], undisturbed(one.text, one.seed)
-            assert row["state"] == ("finished", "stop", "complete"), f"{request}: {row['state']}"
-            assert row["texts"] == (expected, expected), f"the text of {request} is not its own"
+            states = (row.state, row.reason, row.message_state)
+            assert states == ("finished", "stop", "complete"), f"{request}: {row}"
+            assert row.text == row.message_text == expected, f"{request} has another text: {row}"
             assert one.kept.text == expected, f"the reader of {request} saw another text"
-        return sum(row["attempt"] > 1 for row in rows.values())
+        return sum(row.attempt > 1 for row in rows.values())
 
     def _all_asked(self) -> list[Asked]:
         return [asked for person in self.people for asked in person.asked]
@@ -120,7 +116,7 @@ class Crowd:
 
     def _waiting(self) -> str:
         """Who waits for what, the longest first, beside what the rows say."""
-        rows, now = _rows(self.site.database), time.monotonic()
+        rows, now = rows_of(self.site.database), time.monotonic()
         asked = [(now - one.now.grew_at[-1], one, one.now) for one in self.people if one.now]
         lines = [
             f"{seconds:.1f} s without text, {len(what.kept.text)} characters, connected"
@@ -129,6 +125,19 @@ class Crowd:
             for seconds, who, what in sorted(asked, key=lambda one: -one[0])
         ]
         return "\n".join(lines)
+
+
+async def see_through(crowd: Crowd, what: str, since: float) -> float:
+    """Waits until all got on after the fault, lets them finish, checks; the longest silence."""
+    await crowd.until_all_grew(since)
+    await crowd.leave()
+    silence = crowd.longest_silence(since)
+    again = crowd.check()
+    print(
+        f"{what}: longest silence {silence:.1f} s, {crowd.answers} answers,"
+        f" {again} continued by a new attempt, {crowd.syncs} syncs"
+    )
+    return silence
 
 
 def _first_growth(person: Regular, since: float) -> float | None:
@@ -144,14 +153,3 @@ def _times(asked: Asked) -> list[float]:
 def _longest_gap(times: list[float], since: float) -> float:
     pairs = zip(times, times[1:], strict=False)
     return max((later - earlier for earlier, later in pairs if later > since), default=0.0)
-
-
-def _rows(database: Database) -> dict[str, dict[str, Any]]:
-    return {
-        str(uuid.UUID(str(key))): {
-            "state": (state, reason, message_state),
-            "texts": (text, message),
-            "attempt": attempt,
-        }
-        for key, state, reason, text, attempt, message, message_state in database.execute(ROWS)
-    }

@@ -30,16 +30,11 @@ async def test_what_ran_and_what_waited_in_a_dump_is_finished_by_the_restored_si
     theatre: Theatre, sites: Sites, tmp_path: Path
 ) -> None:
     theatre.site.database.set_policy(max_running=5)
-    crowd = Crowd(theatre.site)
     target = Database(theatre.postgres.create_database())
-    try:
-        await crowd.enter()
+    async with Crowd(theatre.site) as crowd:
         await asyncio.sleep(2)
         await asyncio.to_thread(dump_and_restore, theatre, target.url, tmp_path)
         await crowd.leave()
-    finally:
-        crowd.go_home()
-        theatre.site.database.set_policy(max_running=20)
     seen = {one.request: one for person in crowd.people for one in person.asked}
     states = target.states()
     assert states["running"] and states["waiting"], states

@@ -1,49 +1,19 @@
 """Twenty people stream, one thing breaks, and every answer is what it would have been anyway."""
 
 import asyncio
+import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from tests.faults.conftest import Theatre, let_in
-from tests.faults.crowd import Crowd
+from tests.faults.crowd import Crowd, see_through
 from tests.support.fixtures import ComeIn
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres, pytest.mark.slow]
 
-Gather = Callable[[], Awaitable[Crowd]]
 
-
-@pytest.fixture
-async def gather(theatre: Theatre) -> AsyncIterator[Gather]:
-    crowds: list[Crowd] = []
-
-    async def enter() -> Crowd:
-        crowds.append(Crowd(theatre.site))
-        await crowds[-1].enter()
-        return crowds[-1]
-
-    yield enter
-    for crowd in crowds:
-        crowd.go_home()
-
-
-async def see_through(crowd: Crowd, what: str, since: float) -> float:
-    """Waits until all got on after the fault, lets them finish, checks; the longest silence."""
-    await crowd.until_all_grew(since)
-    await crowd.leave()
-    silence = crowd.longest_silence(since)
-    again = crowd.check()
-    print(
-        f"{what}: longest silence {silence:.1f} s, {crowd.answers} answers,"
-        f" {again} continued by a new attempt, {crowd.syncs} syncs"
-    )
-    return silence
-
-
-async def test_a_worker_that_is_killed(theatre: Theatre, gather: Gather) -> None:
-    crowd = await gather()
+async def test_a_worker_that_is_killed(theatre: Theatre, crowd: Crowd) -> None:
     await asyncio.sleep(1)
     number, killed = theatre.busiest(), time.monotonic()
     theatre.site.workers[number].kill()
@@ -51,10 +21,27 @@ async def test_a_worker_that_is_killed(theatre: Theatre, gather: Gather) -> None
     assert await see_through(crowd, "kill -9 of a worker", killed) < 10
 
 
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+async def test_a_worker_of_another_container_that_is_killed(theatre: Theatre) -> None:
+    """In a space of processes of its own: nobody sees that it is gone, and its lease decides."""
+    theatre.site.workers[0].terminate()
+    theatre.site.start_worker(0, before=["unshare", "--pid", "--fork", "--kill-child"])
+    theatre.site.wait_until(theatre.all_live, "two workers are not ready")
+    theatre.site.workers[1].terminate()
+    async with Crowd(theatre.site) as crowd:
+        theatre.site.start_worker(1)
+        await asyncio.to_thread(theatre.site.wait_until, theatre.all_live, "nobody came")
+        await crowd.until_all_grew(time.monotonic() + 1)
+        killed = time.monotonic()
+        theatre.site.workers[0].kill()
+        assert await see_through(crowd, "kill -9 in another container", killed) < 10
+    theatre.site.start_worker(0)
+
+
 async def test_a_worker_that_is_frozen_and_wakes_up_too_late(
-    theatre: Theatre, gather: Gather
+    theatre: Theatre, crowd: Crowd
 ) -> None:
-    crowd = await gather()
     await asyncio.sleep(1)
     worker, frozen = theatre.site.workers[theatre.busiest()], time.monotonic()
     worker.pause()
@@ -64,8 +51,7 @@ async def test_a_worker_that_is_frozen_and_wakes_up_too_late(
     assert all(one.is_running for one in theatre.site.workers)
 
 
-async def test_a_worker_that_is_stopped(theatre: Theatre, gather: Gather) -> None:
-    crowd = await gather()
+async def test_a_worker_that_is_stopped(theatre: Theatre, crowd: Crowd) -> None:
     number, stopped = theatre.busiest(), time.monotonic()
     status = await asyncio.to_thread(theatre.site.workers[number].terminate, 20)
     theatre.site.start_worker(number)
@@ -74,9 +60,8 @@ async def test_a_worker_that_is_stopped(theatre: Theatre, gather: Gather) -> Non
 
 
 async def test_a_web_process_that_is_killed_and_one_that_is_stopped(
-    theatre: Theatre, gather: Gather
+    theatre: Theatre, crowd: Crowd
 ) -> None:
-    crowd = await gather()
     killed = time.monotonic()
     theatre.site.web[0].kill()
     theatre.site.start_web(0)
@@ -91,10 +76,7 @@ async def test_a_web_process_that_is_killed_and_one_that_is_stopped(
     assert silence < 10
 
 
-async def test_a_redis_that_is_killed_and_comes_back_empty(
-    theatre: Theatre, gather: Gather
-) -> None:
-    crowd = await gather()
+async def test_a_redis_that_is_killed_and_comes_back_empty(theatre: Theatre, crowd: Crowd) -> None:
     pids = [worker.pid for worker in theatre.site.workers]
     killed = time.monotonic()
     theatre.redis.kill()
@@ -104,8 +86,7 @@ async def test_a_redis_that_is_killed_and_comes_back_empty(
     assert [worker.pid for worker in theatre.site.workers if worker.is_running] == pids
 
 
-async def test_a_database_that_crashes(theatre: Theatre, gather: Gather) -> None:
-    crowd = await gather()
+async def test_a_database_that_crashes(theatre: Theatre, crowd: Crowd) -> None:
     pids = [worker.pid for worker in theatre.site.workers]
     killed = time.monotonic()
     theatre.postgres.kill()

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,31 +17,20 @@ SEED = 20261125
 pytestmark = [pytest.mark.redis, pytest.mark.postgres, pytest.mark.slow]
 
 
-@pytest.fixture
-def small(theatre: Theatre) -> Iterator[Theatre]:
-    """Fewer places than people, so that some always wait."""
-    theatre.site.database.set_policy(max_running=N)
-    yield theatre
-    theatre.site.database.set_policy(max_running=20)
-
-
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
-async def test_no_request_is_lost_and_no_text_changes(small: Theatre, kills: int) -> None:
-    crowd = Crowd(small.site, message="mock:length=100 mock:rate=50")
-    dice = random.Random(SEED)
-    try:
-        await crowd.enter()
+async def test_no_request_is_lost_and_no_text_changes(theatre: Theatre, kills: int) -> None:
+    site, dice = theatre.site, random.Random(SEED)
+    site.database.set_policy(max_running=N)  # fewer places than people: some always wait
+    async with Crowd(site, message="mock:length=100 mock:rate=50") as crowd:
         began = time.monotonic()
         for number in range(kills):
             await asyncio.sleep(dice.uniform(*PAUSE_SECONDS) if number else 1.0)
             victim = dice.randrange(2)
-            small.site.workers[victim].kill()
-            small.site.start_worker(victim)
+            site.workers[victim].kill()
+            site.start_worker(victim)
         await crowd.until_all_grew(time.monotonic())
         await crowd.leave()
-    finally:
-        crowd.go_home()
     again = crowd.check()
     silence = crowd.longest_silence(began, begun=True)
     print(
@@ -50,7 +38,7 @@ async def test_no_request_is_lost_and_no_text_changes(small: Theatre, kills: int
         f" continued, longest silence in one {silence:.1f} s, {crowd.syncs} syncs"
     )
     assert silence < HEALS_WITHIN
-    deaths = small.site.database.execute(
+    deaths = site.database.execute(
         "SELECT max(deaths), max(attempt) FROM inference_generationrequest"
     )
     print(f"most deaths and attempts of one request: {deaths[0]}")

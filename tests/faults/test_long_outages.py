@@ -102,17 +102,13 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_everybody_reads_on_when_it_is_over(theatre: Theatre, fault: Fault) -> None:
-    crowd = Crowd(theatre.site)
+async def test_everybody_reads_on_when_it_is_over(
+    theatre: Theatre, crowd: Crowd, fault: Fault
+) -> None:
     pids = [process.pid for process in [*theatre.site.workers, *theatre.site.web]]
-    try:
-        await crowd.enter()
-        await fault(theatre)
-        over = time.monotonic()
-        healed = await crowd.until_all_grew(over)
-        await crowd.leave()
-    finally:
-        crowd.go_home()
+    await fault(theatre)
+    healed = await crowd.until_all_grew(time.monotonic())
+    await crowd.leave()
     again = crowd.check()
     print(
         f"{fault.__name__}: all read on {healed:.1f} s after its end,"
@@ -123,20 +119,17 @@ async def test_everybody_reads_on_when_it_is_over(theatre: Theatre, fault: Fault
     assert alive == pids, "a process gave up"
 
 
-async def test_a_worker_that_wakes_up_too_late_five_times_over(theatre: Theatre) -> None:
+async def test_a_worker_that_wakes_up_too_late_five_times_over(
+    theatre: Theatre, crowd: Crowd
+) -> None:
     """Each time the other one has gone on; nothing that the sleeper says counts any more."""
-    crowd = Crowd(theatre.site)
-    try:
-        await crowd.enter()
-        for _ in range(5):
-            worker, frozen = theatre.site.workers[theatre.busiest()], time.monotonic()
-            worker.pause()
-            try:
-                await crowd.until_all_grew(frozen + 1)
-            finally:
-                worker.resume()
-            await asyncio.sleep(1)
-        await crowd.leave()
-    finally:
-        crowd.go_home()
+    for _ in range(5):
+        worker, frozen = theatre.site.workers[theatre.busiest()], time.monotonic()
+        worker.pause()
+        try:
+            await crowd.until_all_grew(frozen + 1)
+        finally:
+            worker.resume()
+        await asyncio.sleep(1)
+    await crowd.leave()
     print(f"five frozen workers: {crowd.check()} of {crowd.answers} answers were continued")

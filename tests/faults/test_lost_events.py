@@ -2,47 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.wire_faults import FAULTS, Fault, stored_text
-from tests.support.fixtures import ComeIn, Sites
-from tests.support.programs import find_redis, needed
+from tests.support.fixtures import ComeIn
 from tests.support.reader import Reader
 from tests.support.redis_server import RedisServer
-from tests.support.site import Plan, Site
+from tests.support.site import Site
 
 HEALS_WITHIN = 10.0
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer(needed(find_redis(), "redis-server")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
-    site = sites.make(Plan(topology="split"), redis_url=redis.url)
-    site.start()
-    yield site
-    site.stop()
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_text_heals_by_itself(
-    site: Site, redis: RedisServer, come_in: ComeIn, fault: Fault
+    fragile_site: Site, redis: RedisServer, come_in: ComeIn, fault: Fault
 ) -> None:
-    alice = await come_in(site)
+    alice = await come_in(fragile_site)
     request = await alice.send("mock:length=60")
     await alice.wait_for("message.delta", request=request, where=lambda f: f["offset"] > 30)
     reading = asyncio.create_task(Reader(alice, request).whole())
-    await fault(site, redis)
+    await fault(fragile_site, redis)
     over = time.monotonic()
-    assert await reading == stored_text(site, request)
+    assert await reading == stored_text(fragile_site, request)
     healed = time.monotonic() - over
     print(f"{fault.__name__}: whole {healed:.1f} s after the fault")
     assert healed < HEALS_WITHIN
@@ -50,5 +34,5 @@ async def test_a_text_heals_by_itself(
 
     # The layer may still be on its way back, so this one is read by the same rules.
     again = await alice.send("mock:length=5")
-    assert await Reader(alice, again).whole() == stored_text(site, again)
-    assert all(process.is_running for process in [*site.web, *site.workers])
+    assert await Reader(alice, again).whole() == stored_text(fragile_site, again)
+    assert all(process.is_running for process in [*fragile_site.web, *fragile_site.workers])

@@ -1,34 +1,18 @@
 """Redis dies or freezes under a running site: the rows are the truth, so nothing is lost."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.client import Person
-from tests.support.fixtures import ComeIn, Sites
-from tests.support.programs import find_redis, needed
+from tests.support.fixtures import ComeIn
 from tests.support.redis_server import RedisServer
-from tests.support.site import Plan, Site
+from tests.support.site import Site
 
 FREEZE_SECONDS = 4.0
 
 # A crowd of twenty goes through the same in test_crowd_heals.py each time.
 pytestmark = [pytest.mark.redis, pytest.mark.long]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer(needed(find_redis(), "redis-server")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
-    site = sites.make(Plan(topology="split"), redis_url=redis.url)
-    site.start()
-    yield site
-    site.stop()
 
 
 async def _text_of_the_row(person: Person, request: str, length: int) -> str:
@@ -53,27 +37,27 @@ async def _ended_row(site: Site, request: str) -> int:
 
 
 async def test_a_site_whose_redis_was_killed_goes_on_when_it_is_back(
-    site: Site, redis: RedisServer, come_in: ComeIn
+    fragile_site: Site, redis: RedisServer, come_in: ComeIn
 ) -> None:
-    alice = await come_in(site)
+    alice = await come_in(fragile_site)
     request = await alice.send("mock:length=60")
     await alice.wait_for("message.delta", request=request, where=lambda f: f["offset"] > 30)
     seen = alice.answer_so_far(request).text
     redis.kill()
     redis.start()
-    length = await _ended_row(site, request)
+    length = await _ended_row(fragile_site, request)
     assert alice.close_code is None
     text = await _text_of_the_row(alice, request, length)
     assert text.startswith(seen)
     again = await alice.send("mock:length=5")
     assert (await alice.answer(again)).completion_tokens == 5
-    assert all(process.is_running for process in [*site.web, *site.workers])
+    assert all(process.is_running for process in [*fragile_site.web, *fragile_site.workers])
 
 
 async def test_a_redis_that_freezes_for_a_while_loses_no_text(
-    site: Site, redis: RedisServer, come_in: ComeIn
+    fragile_site: Site, redis: RedisServer, come_in: ComeIn
 ) -> None:
-    alice = await come_in(site)
+    alice = await come_in(fragile_site)
     request = await alice.send("mock:length=60")
     await alice.wait_for("message.delta", request=request, where=lambda f: f["offset"] > 30)
     redis.pause()
@@ -83,4 +67,4 @@ async def test_a_redis_that_freezes_for_a_while_loses_no_text(
         redis.resume()
     answer = await alice.answer(request)
     assert (answer.finish_reason, answer.completion_tokens) == ("stop", 60)
-    assert all(process.is_running for process in [*site.web, *site.workers])
+    assert all(process.is_running for process in [*fragile_site.web, *fragile_site.workers])

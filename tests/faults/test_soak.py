@@ -95,11 +95,9 @@ def slope(samples: list[Sample], name: str) -> float:
 
 @pytest.mark.timeout(60 * (MINUTES + 5))
 async def test_half_an_hour_of_faults_leaves_nothing_behind(theatre: Theatre) -> None:
-    crowd = Crowd(theatre.site, message="mock:length=150 mock:rate=40")
     dice = random.Random(28)
     samples: list[Sample] = []
-    try:
-        await crowd.enter()
+    async with Crowd(theatre.site, message="mock:length=150 mock:rate=40") as crowd:
         began = time.monotonic()
         for minute in range(MINUTES):
             await dice.choice(FAULTS)(theatre)
@@ -107,8 +105,6 @@ async def test_half_an_hour_of_faults_leaves_nothing_behind(theatre: Theatre) ->
             await asyncio.sleep(max(0.0, began + 60 * (minute + 1) - time.monotonic()))
             samples.append(sample(theatre, began))
         await crowd.leave()
-    finally:
-        crowd.go_home()
     again, settled = crowd.check(), [one for one in samples if one.minute > WARM_UP_MINUTES]
     print(f"{crowd.answers} answers, {again} continued, {crowd.syncs} syncs; {samples[-1]}")
     for name in settled[0].megabytes:

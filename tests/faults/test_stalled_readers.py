@@ -12,7 +12,6 @@ from chatsite.chat.send_window import WINDOW_BYTES
 from inference.channel_layer import PipelinedPubSubLayer
 from tests.support.client import Person
 from tests.support.fixtures import ComeIn, Sites
-from tests.support.programs import find_redis, needed
 from tests.support.reader import Reader
 from tests.support.redis_server import RedisServer
 from tests.support.site import Plan, Site
@@ -24,12 +23,6 @@ PIECES = 500  # ten megabytes for each stalled socket
 MEGABYTE = 2**20
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer(needed(find_redis(), "redis-server")) as server:
-        yield server
 
 
 @pytest.fixture

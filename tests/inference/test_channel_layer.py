@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +15,6 @@ from tests.support.programs import find_redis, needed
 from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.redis]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer(needed(find_redis(), "redis-server")) as server:
-        yield server
 
 
 def make(redis: RedisServer) -> PipelinedPubSubLayer:

@@ -13,7 +13,7 @@ from inference.queue.clock import database_now
 from inference.queue.rescue import expire
 from tests.inference.build import a_policy, a_request, a_worker
 from tests.inference.scripted import until
-from tests.inference.test_worker import a_running_worker, reread, submitted
+from tests.inference.test_worker import a_running_worker, reread
 
 State = GenerationRequest.State
 
@@ -64,10 +64,7 @@ def test_an_answer_that_has_begun_does_not_expire() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_what_runs_too_long_ends_with_the_text_that_it_has() -> None:
     async with a_running_worker(max_running_seconds=60) as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "so far", [1, 2]))
         await until(lambda: rig.published.of_type("message.delta"))
         await rig.worker.beat()

@@ -8,7 +8,7 @@ from django.db import OperationalError
 from inference.backends.base import Finished, TextDelta
 from inference.queue import running, workers
 from tests.inference.scripted import until
-from tests.inference.test_worker import State, a_running_worker, reread, submitted
+from tests.inference.test_worker import State, a_running_worker, reread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,10 +25,7 @@ async def test_an_end_is_stored_when_the_database_is_back(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(running, "finish", away_twice)
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "whole", [1]), Finished(tag, "stop"))
         await until(lambda: refused)
         assert len(rig.worker.running) == 1  # the place is not free before the end is stored
@@ -46,9 +43,7 @@ async def test_an_end_that_can_never_be_stored_frees_the_place_and_loses_its_lea
 
     monkeypatch.setattr(running, "finish", refuse)
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        request, _tag = await rig.begins()
         before = (await reread(request)).lease_until
         rig.backend.say(Finished(rig.backend.submitted[0].request_id, "stop"))
         await until(lambda: len(rig.worker.running) == 0)
@@ -61,9 +56,7 @@ async def test_a_worker_stops_without_a_database(monkeypatch: pytest.MonkeyPatch
         raise OperationalError("planted")
 
     async with a_running_worker() as rig:
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        await rig.begins()
         monkeypatch.setattr(workers, "report", away)
         monkeypatch.setattr(running, "hand_back", away)
         await rig.worker.drain(0.0)

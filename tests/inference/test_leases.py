@@ -12,7 +12,6 @@ from inference.queue.claiming import claim
 from inference.queue.rescue import expire, rescue
 from inference.queue.running import Ending
 from tests.inference.build import (
-    a_policy,
     a_request,
     a_user,
     a_worker,
@@ -22,12 +21,6 @@ from tests.inference.build import (
 
 pytestmark = pytest.mark.django_db
 State = GenerationRequest.State
-
-
-@pytest.fixture
-def worker() -> WorkerNode:
-    a_policy(max_running=4, max_waiting=10)
-    return a_worker()
 
 
 def claimed(worker: WorkerNode, user: Any = None) -> GenerationRequest:

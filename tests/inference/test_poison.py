@@ -9,7 +9,6 @@ from inference.queue.ordering import running_requests
 from inference.queue.rescue import rescue
 from inference.queue.running import Ending
 from tests.inference.build import (
-    a_policy,
     a_request,
     a_worker,
     age_lease,
@@ -20,12 +19,6 @@ from tests.inference.build import (
 
 pytestmark = pytest.mark.django_db
 State = GenerationRequest.State
-
-
-@pytest.fixture
-def worker() -> WorkerNode:
-    a_policy(max_running=4, max_waiting=10)
-    return a_worker()
 
 
 def engine_dies(worker: WorkerNode, *gained: GenerationRequest) -> None:

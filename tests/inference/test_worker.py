@@ -39,6 +39,13 @@ class Rig:
         self.published = RememberingPublisher()
         self.worker = InferenceWorker(self.backend, self.published, WorkerDatabase())
 
+    async def begins(self, **fields: Any) -> tuple[GenerationRequest, str]:
+        """Submits a request and waits until the backend has it; the row, and the backend's name."""
+        request = await submitted(**fields)
+        self.worker.wake()
+        await until(lambda: self.backend.submitted)
+        return request, self.backend.submitted[0].request_id
+
 
 @asynccontextmanager
 async def a_running_worker(**policy: object) -> AsyncIterator[Rig]:
@@ -115,10 +122,7 @@ async def test_positions_are_pushed_when_the_queue_moves() -> None:
 
 async def test_text_is_checkpointed_while_it_runs() -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "so far", [1, 2]))
         await until(lambda: rig.published.of_type("message.delta"))
         await rig.worker.checkpoint()
@@ -159,9 +163,7 @@ async def test_an_abort_in_the_middle_of_a_claim_is_not_lost(
             await publish(events)
 
         monkeypatch.setattr(rig.published, "publish", abort_then_publish)
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        await rig.begins()
         await until(lambda: rig.backend.aborted == [rig.backend.submitted[0].request_id])
 
 
@@ -180,10 +182,7 @@ async def test_a_failure_ends_only_its_own_request() -> None:
 
 async def test_after_an_engine_death_the_answer_goes_on_where_it_was() -> None:
     async with a_running_worker() as rig:
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        _request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "half of ", [1, 2]))
         rig.backend.say(BackendDied("killed"))
         rig.backend.say(BackendReady(INFO))
@@ -214,9 +213,7 @@ async def test_an_engine_may_die_while_the_database_is_away(
 ) -> None:
     monkeypatch.setattr("inference.loops.AGAIN_SECONDS", 0.01)
     async with a_running_worker() as rig:
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        await rig.begins()
         fails_once(monkeypatch, module, name)
         rig.backend.say(BackendDied("killed"))
         rig.backend.say(BackendReady(INFO))
@@ -225,9 +222,7 @@ async def test_an_engine_may_die_while_the_database_is_away(
 
 async def test_what_the_old_attempt_still_says_is_ignored() -> None:
     async with a_running_worker() as rig:
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        await rig.begins()
         old = rig.backend.submitted[0].request_id
         rig.backend.say(BackendDied("killed"), BackendReady(INFO))
         await until(lambda: len(rig.backend.submitted) == 2)
@@ -240,10 +235,7 @@ async def test_what_the_old_attempt_still_says_is_ignored() -> None:
 
 async def test_a_drain_claims_nothing_more_and_hands_back_with_text() -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "half", [1]))
         await until(lambda: rig.published.of_type("message.delta"))
         await rig.worker.drain(0.0)
@@ -255,10 +247,7 @@ async def test_a_drain_claims_nothing_more_and_hands_back_with_text() -> None:
 
 async def test_a_drain_lets_what_runs_finish_within_its_deadline() -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
-        tag = rig.backend.submitted[0].request_id
+        request, tag = await rig.begins()
         rig.backend.say(TextDelta(tag, "whole", [1]), Finished(tag, "stop"))
         await rig.worker.drain(5.0)
         assert (await reread(request)).state == State.FINISHED
@@ -266,9 +255,7 @@ async def test_a_drain_lets_what_runs_finish_within_its_deadline() -> None:
 
 async def test_a_worker_that_lost_its_lease_lets_go() -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        request, _tag = await rig.begins()
         await GenerationRequest.objects.filter(pk=request.pk).aupdate(attempt=9, worker=None)
         await rig.worker.beat()
         assert rig.backend.aborted == [rig.backend.submitted[0].request_id]
@@ -313,9 +300,7 @@ async def test_an_engine_that_says_nothing_is_given_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with a_running_worker() as rig:
-        await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        await rig.begins()
         monkeypatch.setattr("inference.conf.SILENT_SECONDS", 0.0)
         await submitted()
         await rig.worker.claim()
@@ -328,9 +313,7 @@ async def test_an_engine_that_says_nothing_is_given_no_more(
 async def test_a_request_that_comes_back_to_its_worker_runs_once_there() -> None:
     """The worker slept beyond its lease, and its claim came before its heartbeat."""
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        request, _tag = await rig.begins()
         rig.backend.say(TextDelta(rig.backend.submitted[0].request_id, "half", [1]))
         await until(lambda: rig.published.of_type("message.delta"))
         await rig.worker.checkpoint()
@@ -344,9 +327,7 @@ async def test_a_request_that_comes_back_to_its_worker_runs_once_there() -> None
 
 async def test_an_end_that_comes_of_an_engines_death_is_told() -> None:
     async with a_running_worker() as rig:
-        request = await submitted()
-        rig.worker.wake()
-        await until(lambda: rig.backend.submitted)
+        request, _tag = await rig.begins()
         await GenerationRequest.objects.filter(pk=request.pk).aupdate(deaths=1)
         rig.backend.say(BackendDied("killed"))
         await until(lambda: rig.published.of_type("message.finished"))

@@ -125,3 +125,19 @@ async def come_in() -> AsyncIterator[ComeIn]:
     yield enter
     await asyncio.gather(*(person.leave_nothing_running() for person in people))
     await asyncio.gather(*(person.close() for person in people))
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """One of this test alone, which may break it."""
+    with RedisServer(needed(find_redis(), "redis-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def fragile_site(sites: Sites, redis: RedisServer) -> Iterator[Site]:
+    """Web and worker apart, on the test's own Redis."""
+    site = sites.make(Plan(topology="split"), redis_url=redis.url)
+    site.start()
+    yield site
+    site.stop()

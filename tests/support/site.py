@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -98,10 +98,14 @@ class Site:
         self.web[number : number + 1] = [process]
         return process
 
-    def start_worker(self, number: int = 0, root: Path = ROOT, **env: str) -> Process:
-        """Where given, from another checkout; `env` is of this worker alone."""
+    def start_worker(
+        self, number: int = 0, root: Path = ROOT, before: Sequence[str] = (), **env: str
+    ) -> Process:
+        """Where given, from another checkout, or by the command `before`; `env` is of this worker
+        alone.
+        """
         name = f"worker{number}"
-        command = [sys.executable, "manage.py", "runworker", "inference"]
+        command = [*before, sys.executable, "manage.py", "runworker", "inference"]
         process = Process(name, command, self._log(name), env=self._env | env, cwd=root)
         self.workers[number : number + 1] = [process]
         return process
