@@ -4,6 +4,7 @@ Runs under the policy lock, so what it counts cannot change before the row is in
 """
 
 import math
+from collections.abc import Collection
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
@@ -12,16 +13,17 @@ from inference.errors import Refused
 from inference.models import QueuePolicy
 from inference.queue.ordering import State, active_requests
 from inference.queue.pace import service_seconds
-from inference.queue.workers import models_on_offer, running_places
+from inference.queue.workers import places_by_model
 
 NOT_READY_RETRY_SECONDS = 10.0
 
 
 def check_admission(policy: QueuePolicy, user_id: int, model: str) -> None:
     """Raises `Refused`: invalid (no such model), user_limit, not_ready or queue_full."""
-    _check_model(model)
+    offered = places_by_model(policy)
+    _check_model(model, offered)
     active = active_requests()
-    places = running_places(policy, model)
+    places = offered.get(model, 0) if model else sum(offered.values())
     _check_user(policy, user_id, places)
     if model:
         active = active.filter(Q(model=model) | Q(model=""))
@@ -45,13 +47,12 @@ def retry_after(places: int) -> float:
     return float(min(60, max(1, math.ceil(service_seconds() / max(1, places)))))
 
 
-def _check_model(model: str) -> None:
-    offered = models_on_offer()
+def _check_model(model: str, offered: Collection[str]) -> None:
     if model and offered and model not in offered:
         raise Refused(
             "invalid",
             _("The model %(model)s is not on offer. Choose one of: %(offered)s.")
-            % {"model": model[:80], "offered": ", ".join(offered)},
+            % {"model": model[:80], "offered": ", ".join(sorted(offered))},
         )
 
 

@@ -7,6 +7,8 @@ start nothing right now is passed over: they come after everybody who may, so th
 order is the one that is claimed next.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -68,12 +70,16 @@ WITH RECURSIVE priorities(priority) AS (
 )
 SELECT priority FROM priorities WHERE priority IS NOT NULL
 """
+# For each priority a part of one query.
 _OLDEST = """
-SELECT id, user_id, {LEVEL} AS level, CASE WHEN %(fair)s THEN submitted_at END AS since
-FROM inference_generationrequest
-WHERE ended_at IS NULL AND lease_until IS NULL AND priority = %(priority)s
-    AND (%(any_model)s OR model = '' OR model = %(model)s)
-ORDER BY id LIMIT %(oldest)s
+SELECT * FROM (
+    SELECT id, user_id, priority, {LEVEL} AS level,
+        CASE WHEN %(fair)s THEN submitted_at END AS since
+    FROM inference_generationrequest
+    WHERE ended_at IS NULL AND lease_until IS NULL AND priority = {PRIORITY}
+        AND (%(any_model)s OR model = '' OR model = %(model)s)
+    ORDER BY id LIMIT %(oldest)s
+) AS oldest
 """
 EVERYBODY = 2**31 - 1
 _FEW = 100
@@ -150,11 +156,13 @@ def _first_few(parameters: Parameters, oldest: int) -> list[Standing] | None:
     """
     people: set[int] = set()
     unseen: list[Rank] = []
-    for priority in _column(_PRIORITIES, {}):
-        sql = _OLDEST.replace("{LEVEL}", _AGED[connection.vendor])
-        rows = _rows(sql, {**parameters, "priority": priority, "oldest": oldest + 1})
-        people.update(user_id for _key, user_id, _level, _since in rows[:oldest])
-        unseen.extend((0, -level, 1, since, key) for key, _user_id, level, since in rows[oldest:])
+    seen: Counter[int] = Counter()
+    for key, user_id, priority, level, since in _oldest_of_each(parameters, oldest + 1):
+        seen[priority] += 1
+        if seen[priority] <= oldest:
+            people.add(user_id)
+        else:
+            unseen.append((0, -level, 1, since, key))
     if not people:
         return []
     keys = ",".join(map(str, sorted(people)))
@@ -163,15 +171,25 @@ def _first_few(parameters: Parameters, oldest: int) -> list[Standing] | None:
     return found if proven else None
 
 
+def _oldest_of_each(parameters: Parameters, oldest: int) -> list[tuple[Any, ...]]:
+    """Of each priority so many requests, the oldest first."""
+    priorities = [priority for (priority,) in _rows(_PRIORITIES, {})]
+    if not priorities:
+        return []
+    return sorted(_rows(oldest_sql(priorities), {**parameters, "oldest": oldest}))
+
+
+def oldest_sql(priorities: Iterable[int]) -> str:
+    """One query with a part for each of at least one priority."""
+    part = _OLDEST.replace("{LEVEL}", _AGED[connection.vendor])
+    return "UNION ALL".join(part.replace("{PRIORITY}", str(int(one))) for one in priorities)
+
+
 def _standings(sql: str, parameters: Parameters) -> list[Standing]:
     return [
         Standing(key, model, bool(suspect), level, place, bool(passed_over), since)
         for key, model, suspect, level, place, passed_over, since in _rows(sql, parameters)
     ]
-
-
-def _column(sql: str, parameters: Parameters) -> list[Any]:
-    return [value for (value,) in _rows(sql, parameters)]
 
 
 def _rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:

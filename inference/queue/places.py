@@ -17,7 +17,7 @@ from inference.models import GenerationRequest, QueuePolicy
 from inference.queue.ordering import EVERYBODY, Standing, waiting_in_order, waiting_requests
 from inference.queue.pace import recent_service_seconds
 from inference.queue.policy import current_policy
-from inference.queue.workers import models_on_offer, running_places
+from inference.queue.workers import places_by_model
 
 MIN_EXPERIENCE = 3
 
@@ -44,12 +44,13 @@ def places(first: int = EVERYBODY, user_id: int | None = None) -> list[Place]:
     if not total:
         return []
     policy = current_policy()
-    positions = _positions(policy, set(asked), first)
+    offered = places_by_model(policy)
+    positions = _positions(policy, set(asked), set(offered), first)
     total = max([total, *positions.values()])  # some may have come in between
     wanted = GenerationRequest.objects.filter(pk__in=positions) if first < total else waiting
     if user_id is not None:
         wanted = wanted.filter(user_id=user_id)
-    running = 0 if policy.paused else running_places(policy)
+    running = 0 if policy.paused else sum(offered.values())
     times = recent_service_seconds()
     found = [
         Place(str(public_id), group, positions[key], total, eta(positions[key], running, times))
@@ -82,9 +83,10 @@ def _quartiles(service: tuple[float, ...]) -> tuple[float, float]:
     return quick, slow
 
 
-def _positions(policy: QueuePolicy, asked: set[str], first: int) -> dict[int, int]:
+def _positions(
+    policy: QueuePolicy, asked: set[str], offered: set[str], first: int
+) -> dict[int, int]:
     """Key → position, from the order of each model, or a single one where all are the same."""
-    offered = set(models_on_offer())
     models = (asked | offered) - {""}
     if len(models) <= 1:
         return dict(_numbered(waiting_in_order(policy, None, first)))

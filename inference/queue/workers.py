@@ -62,16 +62,15 @@ def live_workers() -> QuerySet[WorkerNode]:
     return WorkerNode.objects.filter(heartbeat_at__gte=oldest).exclude(state=STOPPED)
 
 
-def ready_workers(model: str = "") -> QuerySet[WorkerNode]:
-    """Live workers that claim requests; for one model, or for any."""
-    ready = live_workers().filter(state=WorkerNode.State.READY)
-    return ready.filter(model=model) if model else ready
+def ready_workers() -> QuerySet[WorkerNode]:
+    """Live workers that claim requests."""
+    return live_workers().filter(state=WorkerNode.State.READY)
 
 
-def running_places(policy: QueuePolicy, model: str = "") -> int:
-    """How many requests may run at once: the sum of min(N, slots) over ready workers."""
-    total = ready_workers(model).aggregate(places=Sum(Least("slots", policy.max_running)))
-    return total["places"] or 0
+def places_by_model(policy: QueuePolicy) -> dict[str, int]:
+    """How many requests may run at once: by model, the sum of min(N, slots) over ready workers."""
+    each = ready_workers().values("model").annotate(places=Sum(Least("slots", policy.max_running)))
+    return {one["model"]: one["places"] for one in each}
 
 
 def models_on_offer() -> list[str]:

@@ -13,10 +13,10 @@ from inference.queue import places
 from inference.queue.claiming import claim
 from inference.queue.clock import database_now
 from inference.queue.ordering import (
-    _OLDEST,
     _PRIORITIES,
     _parameters,
     active_requests,
+    oldest_sql,
     order_sql,
     running_requests,
 )
@@ -81,8 +81,7 @@ def test_the_first_few_are_found_without_reading_everybody() -> None:
     assert "SEARCH inference_generationrequest USING COVERING INDEX request_active" in sqlite_plan(
         window, parameters
     )
-    oldest = _OLDEST.replace("{LEVEL}", "priority")
-    plan = sqlite_plan(oldest, {**parameters, "priority": 0, "oldest": 3})
+    plan = sqlite_plan(oldest_sql([0, 2]), {**parameters, "oldest": 3})
     assert "request_waiting" in plan and "TEMP B-TREE" not in plan
     assert "SCAN inference" not in sqlite_plan(_PRIORITIES, {}).replace(
         "SCAN inference_generationrequest USING COVERING INDEX request_waiting", ""
