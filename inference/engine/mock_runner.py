@@ -1,8 +1,10 @@
 """A runner without a model: repeatable text at a chosen rate, with faults on demand.
 
 For load tests, fault tests and work on the page. The newest user message may hold directives:
-mock:length=N  mock:rate=R  mock:stall=S@K  mock:error@K  mock:crash@K  mock:hang@K  mock:echo
-K counts output tokens from 0: the fault happens in place of token K.
+mock:length=N  mock:rate=R  mock:stall=S@K  mock:error@K  mock:crash@K  mock:hang@K  mock:hoard@K
+mock:echo
+K counts output tokens from 0: the fault happens in place of token K; a hoard takes two gigabytes of
+memory, for a machine that has less to end it.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ DEFAULT_SLOTS = 64
 DEFAULT_MAX_MODEL_LEN = 32768
 CRASH_CODE = 70
 FOR_EVER = 10**6
+HOARD_BYTES = 2 * 2**30
+HOARD_PIECE = 2**24
 DIRECTIVE = re.compile(
     r"mock:(?:(length)=(\d{1,9})|(rate)=(\d{1,6}(?:\.\d{1,6})?)"
-    r"|(stall)=(\d{1,6}(?:\.\d{1,6})?)@(\d{1,9})|(error|crash|hang)@(\d{1,9})|(echo))"
+    r"|(stall)=(\d{1,6}(?:\.\d{1,6})?)@(\d{1,9})|(error|crash|hang|hoard)@(\d{1,9})|(echo))"
 )
 
 
@@ -46,6 +50,7 @@ class Directives:
     error_at: int | None = None
     crash_at: int | None = None
     hang_at: int | None = None
+    hoard_at: int | None = None
     echo: str | None = None
 
     @classmethod
@@ -72,6 +77,8 @@ class Directives:
                 self.crash_at = int(position)
             case ["hang", position]:
                 self.hang_at = int(position)
+            case ["hoard", position]:
+                self.hoard_at = int(position)
             case ["echo"]:
                 self.echo = ""
 
@@ -100,6 +107,8 @@ class _Sequence:
             os._exit(CRASH_CODE)
         if self.position == wanted.hang_at:
             time.sleep(FOR_EVER)
+        if self.position == wanted.hoard_at:
+            _hoard()
         if self.position == wanted.error_at:
             return Fault(self.id, "engine_error", "The mock engine was asked to fail.")
         token = Token(self.id, self._token(), last=self.position + 1 >= wanted.length)
@@ -111,6 +120,13 @@ class _Sequence:
         if self.directives.echo is not None:
             return ord(self.directives.echo[min(self.position, self.directives.length - 1)])
         return WORD_BASE + key_of(self._seed, self.position) % len(WORDS)
+
+
+def _hoard() -> None:
+    held = [
+        b"x" * HOARD_PIECE for _ in range(HOARD_BYTES // HOARD_PIECE)
+    ]  # written to, so it counts
+    held.clear()
 
 
 class MockRunner:

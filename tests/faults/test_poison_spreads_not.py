@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
@@ -52,6 +54,22 @@ def site(_one_worker: None, theatre: Theatre) -> Site:
 
 
 @pytest.fixture
+def one_gigabyte() -> Iterator[Path]:
+    """A group of processes that may have so much memory together."""
+    group = Path("/sys/fs/cgroup/memory/chatsite-tests")
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    (group / "memory.limit_in_bytes").write_text(str(2**30))
+    yield group
+    for pid in (group / "cgroup.procs").read_text().split():
+        with suppress(OSError):
+            (group.parent / "cgroup.procs").write_text(pid)
+    group.rmdir()
+
+
+@pytest.fixture
 async def person(site: Site, come_in: ComeIn) -> Person:
     return await come_in(site)
 
@@ -69,6 +87,18 @@ async def test_what_hangs_the_engine_fails_and_its_seven_mates_are_whole(
 ) -> None:
     """Each time the watchdog waits for two minutes, and the deaths that count are two of three."""
     await _see_through_a_deadly_one(site, person, f"{QUICK} mock:hang@10", 800)
+
+
+@pytest.mark.long
+async def test_what_takes_all_memory_fails_and_its_seven_mates_are_whole(
+    site: Site, person: Person, one_gigabyte: Path
+) -> None:
+    """As in a container of one gigabyte: the kernel ends whatever is largest in it."""
+    inside = [site.workers[0].pid, _engine(site).pid]
+    for pid in inside:
+        (one_gigabyte / "cgroup.procs").write_text(str(pid))
+    await _see_through_a_deadly_one(site, person, f"{QUICK} mock:hoard@10", 60)
+    assert site.workers[0].pid == inside[0]
 
 
 async def test_an_error_in_the_middle_fails_its_own_request_only(
