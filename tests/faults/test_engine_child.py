@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 
-import psutil
 import pytest
 
 from inference.engine.options import HANG_SECONDS
@@ -15,22 +14,14 @@ from tests.faults.conftest import ALIVE, Theatre
 from tests.faults.crowd import Crowd, see_through
 from tests.support.client import Person
 from tests.support.fixtures import ComeIn
-from tests.support.processes import Process
+from tests.support.processes import Process, engines_of
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres, pytest.mark.slow]
 
 
 def engine_of(worker: Process) -> int | None:
     """The process that runs the model, or None while there is none."""
-    found = (one.pid for one in worker.descendants() if _is_engine(one))
-    return next(found, None)
-
-
-def _is_engine(process: psutil.Process) -> bool:
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
+    return next((one.pid for one in engines_of(worker)), None)
 
 
 async def _until_restarted(worker: Process, before: int, seconds: float) -> None:

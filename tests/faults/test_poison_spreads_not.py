@@ -15,6 +15,7 @@ from tests.faults.mock_text import undisturbed
 from tests.faults.rows import Row, rows_of
 from tests.support.client import Person
 from tests.support.fixtures import ComeIn
+from tests.support.processes import engines_of
 from tests.support.reader import Reader
 from tests.support.site import Site
 
@@ -186,5 +187,5 @@ def _engine(site: Site) -> psutil.Process:
     """The one engine process of the worker, which has left no zombies."""
     children = site.workers[0].descendants()
     assert not [one for one in children if one.status() == psutil.STATUS_ZOMBIE]
-    (engine,) = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    (engine,) = engines_of(site.workers[0])
     return engine

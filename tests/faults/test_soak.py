@@ -12,6 +12,7 @@ import redis as redis_client
 
 from tests.faults.conftest import Theatre
 from tests.faults.crowd import Crowd
+from tests.support.processes import engines_of
 
 MINUTES = 30
 WARM_UP_MINUTES = 5
@@ -24,9 +25,8 @@ Fault = Callable[[Theatre], Awaitable[None]]
 
 async def an_engine_dies(theatre: Theatre) -> None:
     """Of the worker that stays the same process from the beginning to the end."""
-    for child in theatre.site.workers[0].descendants():
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
+    for engine in engines_of(theatre.site.workers[0]):
+        engine.kill()
 
 
 async def a_worker_dies(theatre: Theatre) -> None:

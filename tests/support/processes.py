@@ -97,6 +97,18 @@ class Process:
             return []
 
 
+def engines_of(worker: Process) -> list[psutil.Process]:
+    """The engine processes that a worker, or a server with one inside, has started."""
+    return [one for one in worker.descendants() if _is_engine(one)]
+
+
+def _is_engine(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def has_imported_torch(pid: int) -> bool:
     """Told by the files that are mapped into its memory."""
     return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
