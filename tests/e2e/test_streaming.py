@@ -76,11 +76,12 @@ async def test_stop_ends_an_answer_within_one_token(site: Site, come_in: ComeIn)
     alice = await come_in(site)
     request = await alice.send("mock:rate=10 mock:length=600")
     await alice.wait_until(lambda: len(alice.heard("message.delta", request=request)) >= 8)
-    shown = alice.heard("message.delta", request=request)  # at this rate, a delta for each token
+    shown = alice.heard("message.delta", request=request)
+    seen = sum(tokens_of(delta["text"]) for delta in shown)  # two in one, if this machine is busy
     await alice.abort(request)
     answer = await alice.answer(request)
     assert answer.finish_reason == "aborted"
-    assert answer.completion_tokens <= len(shown) + 1
+    assert answer.completion_tokens <= seen + 1
     assert answer.end is not None and answer.end.at - shown[-1].at < 1.0
 
 
