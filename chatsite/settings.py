@@ -107,6 +107,8 @@ else:
         "connect_timeout": 5,
         "tcp_user_timeout": 10_000,
         "keepalives_idle": 5,
+        # A process that is frozen in a transaction holds its locks for so long, not for ever.
+        "options": "-c idle_in_transaction_session_timeout=5000",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

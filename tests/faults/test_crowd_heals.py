@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 import time
 
 import pytest
@@ -9,8 +10,22 @@ import pytest
 from tests.faults.conftest import Theatre, let_in
 from tests.faults.crowd import Crowd, see_through
 from tests.support.fixtures import ComeIn
+from tests.support.processes import Process
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres, pytest.mark.slow]
+
+HOLD_THE_LOCK = """
+import os, time
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "chatsite.settings"
+django.setup()
+from django.db import transaction
+from inference.queue.policy import locked_policy
+with transaction.atomic():
+    locked_policy()
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
 async def test_a_worker_that_is_killed(theatre: Theatre, crowd: Crowd) -> None:
@@ -49,6 +64,23 @@ async def test_a_worker_that_is_frozen_and_wakes_up_too_late(
     worker.resume()
     assert await see_through(crowd, "a worker frozen past its lease", frozen) < 10
     assert all(one.is_running for one in theatre.site.workers)
+
+
+async def test_a_process_that_freezes_while_it_holds_the_lock_of_the_queue(
+    theatre: Theatre, crowd: Crowd
+) -> None:
+    command = [sys.executable, "-c", HOLD_THE_LOCK]
+    log = theatre.site.folder / "frozen.log"
+    frozen = Process("frozen", command, log, env=theatre.site.env)
+    await asyncio.to_thread(
+        theatre.site.wait_until, lambda: "held" in frozen.output(), "it holds no lock"
+    )
+    held = time.monotonic()
+    frozen.pause()
+    try:
+        assert await see_through(crowd, "a process frozen with the lock of the queue", held) < 10
+    finally:
+        frozen.kill()
 
 
 async def test_a_worker_that_is_stopped(theatre: Theatre, crowd: Crowd) -> None:
