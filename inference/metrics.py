@@ -14,6 +14,7 @@ step_ms        mean length of a step, and of it plan, forward, sample and emit
 prefill_per_s  prompt tokens computed ÷ that time
 prefix_hits    share of the prompt tokens of new requests that needed no computing, since the start
 kv_used        computed tokens in the slots (warm ones too) ÷ what the slots can hold
+memory_used    bytes taken of the device's memory_total: on a GPU by everybody, else by the engine
 """
 
 import time
@@ -72,6 +73,8 @@ def engine_figures(
         **per_step,
         "prefix_hits": _ratio(now["cached_tokens"], now["prompt_tokens"]),
         "kv_used": _ratio(now["kv_tokens"], now["kv_capacity"]),
+        "memory_used": now.get("memory_used", 0),
+        "memory_total": now.get("memory_total", 0),
     }
 
 

@@ -34,6 +34,7 @@ class RunningRequest:
     truncated: bool
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    slot: int | None = None
     changed: bool = False
     ending: bool = False
     _claimed: float = field(default_factory=time.monotonic)
@@ -98,6 +99,7 @@ class RunningRequest:
             cached_tokens=self.cached_tokens,
             truncated=self.truncated,
             first_token_at=self.first_token_at,
+            slot=self.slot,
         )
 
     def _now(self) -> datetime:

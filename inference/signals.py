@@ -1,9 +1,10 @@
 """Signals for whoever builds on the queue; each is sent after the commit that it tells of.
 
 Receivers get `request`, a `GenerationRequest`; those of `rejected` get `user_id` and `refused`, an
-`inference.errors.Refused`. They run in the process and thread that did it: `queued` and `rejected`
-in a web process, the others in a worker (`finished` in either), where a slow one holds up that
-worker's database writes. One that raises is logged and hurts nobody.
+`inference.errors.Refused`; those of `policy_changed` get `policy`. They run in the process and
+thread that did it: `queued`, `rejected` and `policy_changed` in a web process, the others in a
+worker (`finished` in either), where a slow one holds up that worker's database writes. One that
+raises is logged and hurts nobody.
 """
 
 from functools import partial
@@ -21,6 +22,7 @@ started = Signal()  # claimed by a worker: once per attempt
 first_token = Signal()
 finished = Signal()  # whatever the reason: `request.finish_reason` tells
 rejected = Signal()
+policy_changed = Signal()
 
 
 def after_commit(signal: Signal, request: "GenerationRequest") -> None:

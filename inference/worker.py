@@ -239,6 +239,8 @@ class InferenceWorker:
         if request is not None:
             request.prompt_tokens = event.prompt_tokens
             request.cached_tokens = event.cached_tokens
+            request.slot = event.slot
+            request.changed = True
             request.truncated = request.truncated or event.truncated
 
     async def _handle_other(self, event: BackendEvent) -> None:

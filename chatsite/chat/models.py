@@ -90,3 +90,38 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"
+
+
+class Feedback(models.Model):
+    """What its reader thinks of an answer, with what it takes to make that answer again.
+
+    Texts are there only where the site is set up to keep them (`CHATSITE_FEEDBACK=texts`).
+    """
+
+    class Rating(models.IntegerChoices):
+        GOOD = 1, _("good")
+        BAD = -1, _("bad")
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="feedback")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        related_name="feedback",
+    )
+    rating = models.SmallIntegerField(_("rating"), choices=Rating.choices)
+    comment = models.TextField(_("comment"), blank=True)
+    request_id = models.UUIDField(_("request"), null=True, blank=True)
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    params = models.JSONField(_("sampling params"), default=dict, blank=True)
+    prompt = models.JSONField(_("prompt"), null=True, blank=True)
+    answer = models.TextField(_("answer"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
+
+    def __str__(self) -> str:
+        return f"{self.message_id}"

@@ -61,6 +61,7 @@ class Started:
     prompt_tokens: int
     cached_tokens: int
     truncated: bool
+    slot: int | None = None
 
 
 @dataclass(frozen=True)

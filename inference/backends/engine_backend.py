@@ -239,8 +239,8 @@ class EngineBackend:
 
     def _translate_for(self, live: LiveRequest, event: EngineEvent) -> list[BackendEvent]:
         match event:
-            case RequestStarted(_, prompt_tokens, cached_tokens):
-                return [Started(live.id, prompt_tokens, cached_tokens, live.truncated)]
+            case RequestStarted(_, prompt_tokens, cached_tokens, slot):
+                return [Started(live.id, prompt_tokens, cached_tokens, live.truncated, slot)]
             case TokenMade(_, token_id):
                 return self._token(live, token_id)
             case RequestEnded(_, reason):

@@ -30,6 +30,7 @@ class RequestStarted:
     request_id: str
     prompt_tokens: int
     cached_tokens: int
+    slot: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.generation.configuration_utils import GenerationMode
 
+from inference.engine.memory import MemoryGauge
 from inference.engine.model_facts import vocabulary_of
 from inference.engine.requests import EngineRequest
 from inference.engine.runner import Begun, Fault, StepResult, Token, check_tokens
@@ -50,6 +51,7 @@ class InterleavedRunner:
         self._accepted = set(inspect.signature(model.forward).parameters)
         self._sequences: dict[str, _Sequence] = {}
         self._sampler = Sampler(1, self._vocabulary, self._device)
+        self._gauge = MemoryGauge(self._device)
         self._report = StepReport()
 
     def add(self, request: EngineRequest) -> None:
@@ -67,13 +69,16 @@ class InterleavedRunner:
         sequences = list(self._sequences.values())
         new = [sequence for sequence in sequences if not sequence.begun]
         prompt_tokens = sum(sequence.prompt_tokens for sequence in new)
-        results: list[StepResult] = [Begun(sequence.id, 0) for sequence in new]
+        results: list[StepResult] = [Begun(sequence.id, 0, sequence.slot) for sequence in new]
         made = [self._advance(sequence) for sequence in sequences]
+        used, total = self._gauge.read()
         self._report = StepReport(
             running=len(sequences),
             output_tokens=sum(isinstance(result, Token) for result in made),
             prefill_tokens=sum(sequence.input_ids.shape[1] - 1 for sequence in new),
             admitted_tokens=prompt_tokens,
+            memory_used=used,
+            memory_total=total,
             forward_s=time.perf_counter() - began,
         )
         return results + made

@@ -147,9 +147,9 @@ class EngineCore:
         if running is None:
             return
         match result:
-            case Begun(request_id, cached_tokens):
+            case Begun(request_id, cached_tokens, slot):
                 prompt_tokens = len(running.request.prompt_token_ids)
-                self._events.append(RequestStarted(request_id, prompt_tokens, cached_tokens))
+                self._events.append(RequestStarted(request_id, prompt_tokens, cached_tokens, slot))
             case Fault(request_id, code, detail):
                 self._forget(request_id)
                 self._events.append(RequestFailed(request_id, code, detail))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +31,35 @@ def free_bytes(device: torch.device) -> int:
     else:
         free = _available_memory()
     return int(free * SHARE.get(device.type, SHARE["cpu"]))
+
+
+class MemoryGauge:
+    """What is taken of a device's memory: on CUDA by everybody, on a CPU by this process."""
+
+    def __init__(self, device: torch.device, clock: Callable[[], float] = time.monotonic) -> None:
+        self._device = device
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._last = (0, 0)
+
+    def read(self) -> tuple[int, int]:
+        """(used, total) in bytes; looked at once a second at most."""
+        if self._clock() - self._read_at >= 1.0:
+            self._read_at = self._clock()
+            self._last = self._look()
+        return self._last
+
+    def _look(self) -> tuple[int, int]:
+        if self._device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self._device)
+            return total - free, total
+        try:
+            with open("/proc/self/statm", encoding="ascii") as file:
+                resident = int(file.read().split()[1])
+        except (OSError, ValueError):
+            return 0, 0
+        page = os.sysconf("SC_PAGE_SIZE")
+        return resident * page, os.sysconf("SC_PHYS_PAGES") * page
 
 
 def _available_memory() -> int:

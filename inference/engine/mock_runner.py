@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 from inference.engine.errors import LoadError
 from inference.engine.events import LoadProgress
@@ -86,9 +87,10 @@ class Directives:
 class _Sequence:
     """One request: what it says next, and when."""
 
-    def __init__(self, request: EngineRequest, rate: float, now: float) -> None:
+    def __init__(self, request: EngineRequest, slot: int, rate: float, now: float) -> None:
         prompt = request.prompt_token_ids
         self.id = request.id
+        self.slot = slot
         self.directives = Directives.read(newest_message(prompt), rate)
         self.position = len(request.output_token_ids)
         self._seed = request.seed ^ zlib.crc32(",".join(map(str, prompt)).encode())
@@ -138,7 +140,9 @@ class MockRunner:
         self._report = StepReport()
 
     def add(self, request: EngineRequest) -> None:
-        self._sequences[request.id] = _Sequence(request, self._rate, self._clock())
+        taken = {sequence.slot for sequence in self._sequences.values()}
+        slot = next(slot for slot in count() if slot not in taken)
+        self._sequences[request.id] = _Sequence(request, slot, self._rate, self._clock())
         self._new.append(request.id)
 
     def remove(self, request_id: str) -> None:
@@ -147,7 +151,8 @@ class MockRunner:
     def step(self) -> list[StepResult]:
         now = self._clock()
         due = [sequence for sequence in self._sequences.values() if sequence.due <= now]
-        begun = [Begun(request_id, 0) for request_id in self._new if request_id in self._sequences]
+        new = [self._sequences[id_] for id_ in self._new if id_ in self._sequences]
+        begun = [Begun(sequence.id, 0, sequence.slot) for sequence in new]
         self._new.clear()
         made = [result for sequence in due if (result := sequence.advance(now)) is not None]
         self._report = StepReport(running=len(self._sequences), output_tokens=len(made))

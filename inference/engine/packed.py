@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from inference.engine.attention import PackedAttention
 from inference.engine.errors import RequestError
 from inference.engine.kv_cache import KVCache
-from inference.engine.memory import free_unused, is_out_of_memory
+from inference.engine.memory import MemoryGauge, free_unused, is_out_of_memory
 from inference.engine.model_facts import keeps_rows, vocabulary_of
 from inference.engine.packed_step import Span, decode_spans
 from inference.engine.recorded_step import RecordedStep
@@ -64,6 +64,7 @@ class PackedRunner:
         self._sampler = Sampler(self._memory.slots, self._vocabulary, self._device)
         # Whose logits were numbers; only what these have in memory is safe for others.
         self._sound: set[str] = set()
+        self._gauge = MemoryGauge(self._device)
         self._report = StepReport()
 
     # --- The loop's side -----------------------------------------------------------------------
@@ -110,6 +111,7 @@ class PackedRunner:
         sample_s = time.perf_counter() - began
         if computed.plan.chunks:
             self._scheduler.record(computed.plan, computed.forward_s + sample_s)
+        used, total = self._gauge.read()
         self._report = StepReport(
             running=len(self._scheduler),
             output_tokens=len(choices),
@@ -118,6 +120,8 @@ class PackedRunner:
             cached_tokens=sum(one.cached for one in computed.admitted),
             kv_tokens=self._scheduler.held_tokens(),
             kv_capacity=self._memory.slots * self._memory.length,
+            memory_used=used,
+            memory_total=total,
             plan_s=computed.plan_s,
             forward_s=computed.forward_s,
             sample_s=sample_s,
@@ -161,7 +165,7 @@ class PackedRunner:
         for admission in plan.admitted:
             request = admission.sequence.request
             self._sampler.admit(admission.slot.index, SamplerRow.of(request))
-            results.append(Begun(request.id, admission.cached))
+            results.append(Begun(request.id, admission.cached, admission.slot.index))
 
     def _take(self, chunk: Chunk, choice: Choice) -> StepResult:
         sequence = chunk.sequence

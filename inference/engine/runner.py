@@ -16,10 +16,11 @@ from inference.engine.step_report import StepReport
 
 @dataclass(frozen=True)
 class Begun:
-    """The sequence has its place; ``cached_tokens`` of it need not be computed again."""
+    """The sequence has its ``slot``; ``cached_tokens`` of it need not be computed again."""
 
     request_id: str
     cached_tokens: int
+    slot: int | None = None
 
 
 @dataclass(frozen=True)

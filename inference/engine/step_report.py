@@ -11,8 +11,9 @@ class StepReport:
     GPU ``forward_s`` is the time to hand it the work; the wait for it is in ``sample_s``.
 
     ``kv_tokens`` counts computed tokens in memory, warm ones included, of ``kv_capacity``;
-    both are 0 for a runner that reserves nothing. ``cached_tokens`` are prompt tokens that the
-    sequences admitted in this step need not compute, of their ``admitted_tokens``.
+    both are 0 for a runner that reserves nothing. ``memory_used`` of ``memory_total`` are bytes of
+    the device (``memory.MemoryGauge``), 0 where nobody looked. ``cached_tokens`` are prompt tokens
+    that the sequences admitted in this step need not compute, of their ``admitted_tokens``.
     """
 
     running: int = 0
@@ -22,6 +23,8 @@ class StepReport:
     cached_tokens: int = 0
     kv_tokens: int = 0
     kv_capacity: int = 0
+    memory_used: int = 0
+    memory_total: int = 0
     plan_s: float = 0.0
     forward_s: float = 0.0
     sample_s: float = 0.0

@@ -12,7 +12,7 @@ from inference.engine.step_report import StepReport
 
 @dataclass
 class EngineTotals:
-    """``*_s`` in seconds. The last three are levels, as of the newest step."""
+    """``*_s`` in seconds. The last five are levels, as of the newest step."""
 
     steps: int = 0
     output_tokens: int = 0
@@ -26,6 +26,8 @@ class EngineTotals:
     running: int = 0
     kv_tokens: int = 0
     kv_capacity: int = 0
+    memory_used: int = 0
+    memory_total: int = 0
 
     def add(self, report: StepReport) -> None:
         if report.output_tokens or report.prefill_tokens:
@@ -41,6 +43,8 @@ class EngineTotals:
         self.running = report.running
         self.kv_tokens = report.kv_tokens
         self.kv_capacity = report.kv_capacity
+        self.memory_used = report.memory_used
+        self.memory_total = report.memory_total
 
     def as_dict(self) -> dict[str, int | float]:
         return asdict(self)

@@ -36,6 +36,7 @@ class Progress:
     cached_tokens: int
     truncated: bool
     first_token_at: datetime | None
+    slot: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def release(request: GenerationRequest) -> None:
     request.worker = None
     request.lease_until = None
     request.running_since = None
+    request.slot = None
     # An answer that has begun goes on, whether or not somebody watches.
     request.wanted_until = None
     request.save()
@@ -158,6 +160,7 @@ _PROGRESS_FIELDS = [
     "completion_tokens",
     "truncated",
     "first_token_at",
+    "slot",
 ]
 
 
@@ -175,6 +178,7 @@ def _apply(request: GenerationRequest, progress: Progress) -> None:
     request.completion_tokens = len(progress.token_ids)
     request.prompt_tokens = progress.prompt_tokens
     request.cached_tokens = progress.cached_tokens
+    request.slot = progress.slot
     request.truncated = request.truncated or progress.truncated
     if request.first_token_at is None and progress.first_token_at is not None:
         request.first_token_at = progress.first_token_at

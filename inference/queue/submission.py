@@ -68,6 +68,7 @@ def _submit(new: NewRequest) -> GenerationRequest:
             reply_group=new.reply_group,
             context=new.context,
             priority=priority_of(policy, new.group),
+            group=new.group.value,
             submitted_at=now,
             wanted_until=now + timedelta(seconds=conf.WANTED_SECONDS),
         )

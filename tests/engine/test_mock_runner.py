@@ -100,7 +100,7 @@ def test_requests_of_one_rate_share_their_steps() -> None:
     runner.add(asking("x"))
     clock.now += 0.03
     runner.add(asking("y", "b"))
-    assert runner.step() == [Begun("a", 0), Begun("b", 0)]
+    assert runner.step() == [Begun("a", 0, 0), Begun("b", 0, 1)]
     clock.now += runner.wait_seconds() + 1e-6
     assert [result.request_id for result in runner.step()] == ["a", "b"]
     assert runner.step() == []

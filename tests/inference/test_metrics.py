@@ -59,6 +59,8 @@ def test_figures_are_of_the_time_between_two_readings() -> None:
         "emit_ms": 1.0,
         "prefix_hits": 0.25,
         "kv_used": 0.3,
+        "memory_used": 0,
+        "memory_total": 0,
     }
 
 

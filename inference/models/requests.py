@@ -1,11 +1,4 @@
-"""The rows of the request queue: requests, workers and the policy. `inference.queue` alone changes
-states.
-
-Knows users by key only, and nothing of conversations or pages.
-
-A new column that may not be null gets a default of the database: while a site is upgraded,
-processes of the last version still write these rows.
-"""
+"""One row for every answer that is asked for."""
 
 import uuid
 from typing import Any
@@ -18,127 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from inference.errors import IllegalTransition
 from inference.messages import MessageFinished
 from inference.metrics import timings_of
-
-
-class WorkerNode(models.Model):
-    """One worker process and what it last said of itself."""
-
-    class State(models.TextChoices):
-        STARTING = "starting", _("starting")
-        READY = "ready", _("ready")
-        DRAINING = "draining", _("draining")
-        STOPPED = "stopped", _("stopped")
-
-    name = models.CharField(_("name"), max_length=120, unique=True)
-    host = models.CharField(_("host"), max_length=80)
-    pid = models.PositiveIntegerField(_("process"))
-    # With the process number, what `inference.liveness` needs to see that it is gone.
-    machine = models.CharField(max_length=120, blank=True, db_default="", editable=False)
-    birth = models.BigIntegerField(default=0, db_default=0, editable=False)
-    state = models.CharField(
-        _("state"), max_length=10, choices=State.choices, default=State.STARTING
-    )
-    detail = models.CharField(_("detail"), max_length=200, blank=True)
-    model = models.CharField(_("model"), max_length=200, blank=True)
-    engine = models.CharField(_("engine"), max_length=20, blank=True)
-    device = models.CharField(_("device"), max_length=80, blank=True)
-    dtype = models.CharField(_("dtype"), max_length=20, blank=True)
-    slots = models.PositiveIntegerField(_("slots"), default=0)
-    max_model_len = models.PositiveIntegerField(_("context length"), default=0)
-    runner = models.CharField(_("runner"), max_length=20, blank=True)
-    # A fingerprint of what the model's token ids stand for.
-    vocabulary = models.CharField(max_length=64, blank=True, db_default="", editable=False)
-    figures = models.JSONField(
-        _("engine figures"), default=dict, help_text=_("Defined in inference/metrics.py.")
-    )
-    started_at = models.DateTimeField(_("started"))
-    heartbeat_at = models.DateTimeField(_("last heartbeat"), db_index=True)
-
-    class Meta:
-        verbose_name = _("worker")
-        verbose_name_plural = _("workers")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class QueuePolicy(models.Model):
-    """The one row of limits, edited in the admin and applied live. Zero means no limit, except for
-    N, Q and the length of answers.
-    """
-
-    class Order(models.TextChoices):
-        FAIR = "fair", _("everybody in turn")
-        FIFO = "fifo", _("first come, first served")
-
-    max_running = models.PositiveIntegerField(
-        _("running at once"), help_text=_("N: how many requests a worker decodes together.")
-    )
-    max_waiting = models.PositiveIntegerField(
-        _("waiting at most"),
-        help_text=_("Q: how many may wait before the site says that it is full."),
-    )
-    max_running_per_user = models.PositiveIntegerField(
-        _("running per user"), help_text=_("0 means no limit.")
-    )
-    max_waiting_per_user = models.PositiveIntegerField(
-        _("waiting per user"), help_text=_("0 means no limit.")
-    )
-    max_new_tokens = models.PositiveIntegerField(_("tokens per answer at most"))
-    order = models.CharField(_("order"), max_length=10, choices=Order.choices, default=Order.FAIR)
-    priority_staff = models.SmallIntegerField(
-        _("priority of staff"), default=2, db_default=2, help_text=_("Higher goes first.")
-    )
-    priority_members = models.SmallIntegerField(_("priority of members"), default=1, db_default=1)
-    priority_guests = models.SmallIntegerField(_("priority of guests"), default=0, db_default=0)
-    ageing_seconds = models.PositiveIntegerField(
-        _("seconds per step of priority"),
-        default=60,
-        db_default=60,
-        help_text=_(
-            "Whoever has waited this long goes up by one, as far as the highest of these. 0: never."
-        ),
-    )
-    max_waiting_seconds = models.PositiveIntegerField(
-        _("seconds waiting at most"), default=0, db_default=0, help_text=_("0 means no limit.")
-    )
-    max_running_seconds = models.PositiveIntegerField(
-        _("seconds running at most"),
-        default=0,
-        db_default=0,
-        help_text=_("What is written by then stays. 0 means no limit."),
-    )
-    paused = models.BooleanField(
-        _("paused"), default=False, help_text=_("Nothing new starts; what runs goes on.")
-    )
-
-    class Meta:
-        verbose_name = _("queue policy")
-        verbose_name_plural = _("queue policy")
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_policy_row")]
-
-    def __str__(self) -> str:
-        return f"N={self.max_running} Q={self.max_waiting}"
-
-    @property
-    def top_priority(self) -> int:
-        """The highest that ageing lifts anybody to: equal to all, never above anybody."""
-        return max(self.priority_staff, self.priority_members, self.priority_guests)
-
-
-class HousekeeperLease(models.Model):
-    """One row: which worker keeps house, and until when; `queue.housekeeping` writes it."""
-
-    holder = models.CharField(_("holder"), max_length=120, blank=True)
-    until = models.DateTimeField(_("until"))
-
-    class Meta:
-        verbose_name = _("housekeeper")
-        verbose_name_plural = _("housekeeper")
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_housekeeper_row")]
-
-    def __str__(self) -> str:
-        return self.holder
+from inference.models.workers import WorkerNode
 
 
 class GenerationRequest(models.Model):
@@ -172,6 +45,8 @@ class GenerationRequest(models.Model):
         _("state"), max_length=10, choices=State.choices, default=State.WAITING
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
+    # The kind of person at the time (`queue.policy.Group`); '' for rows of older versions.
+    group = models.CharField(_("group"), max_length=10, blank=True, db_default="")
 
     model = models.CharField(_("model"), max_length=200, blank=True)
     messages = models.JSONField(_("messages"))
@@ -184,6 +59,7 @@ class GenerationRequest(models.Model):
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    slot = models.PositiveSmallIntegerField(_("slot"), null=True, blank=True)
     running_since = models.DateTimeField(_("claimed by this worker"), null=True, blank=True)
     abort_requested = models.BooleanField(_("abort requested"), default=False)
     wanted_until = models.DateTimeField(_("wanted until"), null=True, blank=True)
@@ -214,6 +90,7 @@ class GenerationRequest(models.Model):
     class Meta:
         verbose_name = _("request")
         verbose_name_plural = _("requests")
+        permissions = [("read_texts", _("Can read what people ask and are answered"))]
         # The queue is small, its history is not: no query of the queue walks through the history.
         # The conditions have no values in them, so that SQLite sees in any query that they apply.
         indexes = [
