@@ -48,7 +48,7 @@ class InferenceConsumer(AsyncConsumer):
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Like the base class, but whitelisted and without a hop to a thread per message."""
         kind = message.get("type")
-        if kind == "request.submitted":
+        if kind in ("request.submitted", "queue.changed"):
             self.worker.wake()
         elif kind == "request.abort":
             self.worker.abort(str(message.get("request", "")))

@@ -3,6 +3,7 @@
 InferenceError
 ├── Refused            a request was not accepted; nothing was stored
 ├── NotFound           no such request, or not yours: the two look the same
+├── NotPossible        what staff asked for cannot be done as things are; nothing was changed
 └── IllegalTransition  a state change that the state machine does not have
 """
 
@@ -25,6 +26,10 @@ class Refused(InferenceError):
 
 class NotFound(InferenceError):
     """No such request, or it belongs to somebody else."""
+
+
+class NotPossible(InferenceError):
+    """A sentence that says why, and what to do instead."""
 
 
 class IllegalTransition(InferenceError):

@@ -23,6 +23,11 @@ def doorbell_abort(request: str) -> dict[str, Any]:
     return {"type": "request.abort", "request": request}
 
 
+def doorbell_changed() -> dict[str, Any]:
+    """For `INFERENCE_CHANNEL`: staff changed what decides who may start."""
+    return {"type": "queue.changed"}
+
+
 @dataclass(frozen=True)
 class ReplyEvent:
     """One event for a reply group; `type` is the event's name on every wire."""

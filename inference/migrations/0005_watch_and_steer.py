@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='generationrequest',
             name='group',
-            field=models.CharField(blank=True, db_default='', max_length=10, verbose_name='group'),
+            field=models.CharField(blank=True, db_column='person_group', db_default='', max_length=10, verbose_name='group'),
         ),
         migrations.AddField(
             model_name='generationrequest',
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(verbose_name='day')),
                 ('model', models.CharField(blank=True, max_length=200, verbose_name='model')),
-                ('group', models.CharField(blank=True, max_length=10, verbose_name='group')),
+                ('group', models.CharField(blank=True, db_column='person_group', max_length=10, verbose_name='group')),
                 ('requests', models.PositiveIntegerField(default=0, verbose_name='requests')),
                 ('prompt_tokens', models.PositiveBigIntegerField(default=0, verbose_name='prompt tokens')),
                 ('cached_tokens', models.PositiveBigIntegerField(default=0, verbose_name='cached tokens')),
@@ -131,5 +131,22 @@ class Migration(migrations.Migration):
                 'default_permissions': ('view',),
                 'constraints': [models.UniqueConstraint(fields=('user', 'day', 'model', 'group'), name='one_usage_row_a_day')],
             },
+        ),
+        migrations.RemoveIndex(
+            model_name='generationrequest',
+            name='request_active',
+        ),
+        migrations.AddIndex(
+            model_name='generationrequest',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['user', 'state', '-priority', 'id', 'submitted_at', 'model', 'suspect', 'ended_at'], name='request_active'),
+        ),
+        # Made anew too: of two that would do, SQLite takes the younger one.
+        migrations.RemoveIndex(
+            model_name='generationrequest',
+            name='request_waiting',
+        ),
+        migrations.AddIndex(
+            model_name='generationrequest',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True), ('lease_until__isnull', True)), fields=['priority', 'id', 'user', 'model', 'ended_at', 'lease_until'], name='request_waiting'),
         ),
     ]

@@ -42,7 +42,7 @@ class UsageDay(models.Model):
     )
     day = models.DateField(_("day"))
     model = models.CharField(_("model"), max_length=200, blank=True)
-    group = models.CharField(_("group"), max_length=10, blank=True)
+    group = models.CharField(_("group"), max_length=10, blank=True, db_column="person_group")
     requests = models.PositiveIntegerField(_("requests"), default=0)
     prompt_tokens = models.PositiveBigIntegerField(_("prompt tokens"), default=0)
     cached_tokens = models.PositiveBigIntegerField(_("cached tokens"), default=0)

@@ -46,7 +46,9 @@ class GenerationRequest(models.Model):
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
     # The kind of person at the time (`queue.policy.Group`); '' for rows of older versions.
-    group = models.CharField(_("group"), max_length=10, blank=True, db_default="")
+    group = models.CharField(
+        _("group"), max_length=10, blank=True, db_default="", db_column="person_group"
+    )
 
     model = models.CharField(_("model"), max_length=200, blank=True)
     messages = models.JSONField(_("messages"))
@@ -100,8 +102,8 @@ class GenerationRequest(models.Model):
                 fields=[
                     "user",
                     "state",
+                    "-priority",
                     "id",
-                    "priority",
                     "submitted_at",
                     "model",
                     "suspect",

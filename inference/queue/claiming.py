@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from inference import conf, signals
 from inference.models import GenerationRequest, WorkerNode
@@ -16,7 +17,7 @@ def claim(worker: WorkerNode, held: int) -> list[GenerationRequest]:
     with transaction.atomic():
         policy = locked_policy()
         free = min(policy.max_running, worker.slots) - held
-        if policy.paused or free <= 0 or _runs_a_suspect(worker):
+        if policy.paused or free <= 0 or not _may_take(worker):
             return []
         standings = waiting_in_order(policy, worker.model, free)
         chosen = _still_waiting(_fitting(standings, held))
@@ -26,8 +27,11 @@ def claim(worker: WorkerNode, held: int) -> list[GenerationRequest]:
         return chosen
 
 
-def _runs_a_suspect(worker: WorkerNode) -> bool:
-    return running_requests().filter(worker=worker, suspect=True).exists()
+def _may_take(worker: WorkerNode) -> bool:
+    """Not while staff drain it, nor while it runs a suspect."""
+    suspects = running_requests().filter(worker=OuterRef("pk"), suspect=True)
+    itself = WorkerNode.objects.filter(pk=worker.pk, accepts=True)
+    return itself.exclude(Exists(suspects)).exists()
 
 
 def _fitting(standings: list[Standing], held: int) -> list[int]:

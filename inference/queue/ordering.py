@@ -47,7 +47,7 @@ SELECT id, model, suspect, level, CASE WHEN %(fair)s THEN turn ELSE 1 END AS pla
     CASE WHEN %(fair)s THEN {SINCE} END AS since
 FROM (
     SELECT id, model, suspect, state, user_id, submitted_at, {LEVEL} AS level,
-        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY state, id) AS turn
+        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY state, priority DESC, id) AS turn
     FROM inference_generationrequest
     WHERE ended_at IS NULL {OF_PEOPLE}
         AND (%(any_model)s OR state = 'running' OR model = '' OR model = %(model)s)

@@ -64,7 +64,7 @@ def live_workers() -> QuerySet[WorkerNode]:
 
 def ready_workers() -> QuerySet[WorkerNode]:
     """Live workers that claim requests."""
-    return live_workers().filter(state=WorkerNode.State.READY)
+    return live_workers().filter(state=WorkerNode.State.READY, accepts=True)
 
 
 def places_by_model(policy: QueuePolicy) -> dict[str, int]:

@@ -39,6 +39,7 @@ class QueueModel:
     fair: bool
     workers: int
     rows: dict[int, Row] = field(default_factory=dict)
+    drained: set[int] = field(default_factory=set)  # workers that take nothing
     now: int = 0
 
     def submit(self, key: int, person: int, priority: int) -> None:
@@ -57,12 +58,12 @@ class QueueModel:
 
     def refusal(self, person: int) -> str | None:
         """The code with which a submit of this person is refused now."""
-        places = self.n * self.workers
+        places = self.n * (self.workers - len(self.drained))
         mine = [row for row in self.of(*ACTIVE) if row.person == person]
         if self.patience and len(mine) >= self._could_run(person, places) + self.patience:
             return "user_limit"
         full = len(self.of(*ACTIVE)) >= places + self.q
-        return "queue_full" if full else None
+        return None if not full else "queue_full" if places else "not_ready"
 
     def _could_run(self, person: int, places: int) -> int:
         share = self.share or places
@@ -75,7 +76,7 @@ class QueueModel:
 
     def turn(self, row: Row) -> int:
         mine = [one for one in self.of(*ACTIVE) if one.person == row.person]
-        mine.sort(key=lambda one: (one.state != "running", one.key))
+        mine.sort(key=lambda one: (one.state != "running", -one.priority, one.key))
         return mine.index(row) + 1
 
     def passed_over(self, row: Row) -> bool:
@@ -96,7 +97,7 @@ class QueueModel:
 
     def claim(self, worker: int) -> list[int]:
         held = self.held_by(worker)
-        if any(row.suspect for row in held):
+        if worker in self.drained or any(row.suspect for row in held):
             return []
         chosen: list[Row] = []
         for row in self.order()[: max(0, self.n - len(held))]:

@@ -14,8 +14,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from inference.errors import NotPossible
 from inference.models import GenerationRequest, QueuePolicy, WorkerNode
-from inference.queue import Group, Refused, abort, places, running
+from inference.queue import Group, Refused, abort, places, running, steering
 from inference.queue.claiming import claim
 from inference.queue.ordering import running_requests
 from inference.queue.running import Ending
@@ -116,6 +117,35 @@ class QueueMachine(RuleBasedStateMachine):
             row.wants_end = True
             if row.state == "waiting":
                 self.model.end(row, "aborted")
+
+    @rule(which=indexes)
+    def staff_move_one_to_the_front(self, which: int) -> None:
+        if (picked := self._pick(which, "waiting", "running", "finished")) is None:
+            return
+        request, row = picked
+        if row.state != "waiting":
+            with pytest.raises(NotPossible):
+                steering.move_to_front(str(request.public_id))
+            return
+        steering.move_to_front(str(request.public_id))
+        others = [one.priority for one in self.model.of("waiting") if one is not row]
+        row.priority = max(row.priority, max([max(PRIORITY.values()), *others]) + 1)
+        assert all(one.priority < row.priority for one in self.model.of("waiting") if one != row)
+
+    @rule(which=indexes, priority=st.integers(-2, 4))
+    def staff_change_a_priority(self, which: int, priority: int) -> None:
+        if (picked := self._pick(which, "waiting")) is not None:
+            request, row = picked
+            steering.set_priority(str(request.public_id), priority)
+            row.priority = priority
+
+    @rule(which=st.integers(0, 1), accepts=st.booleans())
+    def staff_drain_a_worker_or_end_that(self, which: int, accepts: bool) -> None:
+        steering.let_worker_take(self.workers[which].name, accepts)
+        if accepts:
+            self.model.drained.discard(which)
+        else:
+            self.model.drained.add(which)
 
     @rule(which=st.integers(0, 1))
     def worker_vanishes(self, which: int) -> None:
