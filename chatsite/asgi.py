@@ -20,11 +20,13 @@ from chatsite.origins import OriginCheck  # noqa: E402
 from chatsite.pages import closing_connections  # noqa: E402
 from inference.consumers import InferenceConsumer  # noqa: E402
 from inference.messages import INFERENCE_CHANNEL  # noqa: E402
+from inference.monitor.routing import monitor_urlpatterns  # noqa: E402
 
+sockets = [*websocket_urlpatterns, *monitor_urlpatterns]
 application = ProtocolTypeRouter(
     {
         "http": closing_connections(pages),
-        "websocket": OriginCheck(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": OriginCheck(AuthMiddlewareStack(URLRouter(sockets))),
         "channel": ChannelNameRouter({INFERENCE_CHANNEL: InferenceConsumer.as_asgi()}),
         "lifespan": lifespan,
     }

@@ -6,6 +6,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from chatsite import health
 
+admin.site.site_header = admin.site.site_title = "chatsite"
 handler500 = "chatsite.pages.failed"
 urlpatterns = [
     path("", include("chatsite.chat.urls")),

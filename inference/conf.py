@@ -11,6 +11,8 @@ from inference.recording import Recorder
 # A worker that has not been heard of for this long is taken for dead, and what it ran is rescued.
 LEASE_SECONDS = 7.0
 HEARTBEAT_SECONDS = 2.0
+# So long staff still see one that is gone.
+REMEMBER_WORKERS_SECONDS = 300.0
 CHECKPOINT_SECONDS = 0.5
 # Of the time: hundreds of long answers take long to write, and their tokens must not wait for it.
 CHECKPOINT_SHARE = 0.2
@@ -19,6 +21,8 @@ POLL_SECONDS = 1.0
 HOUSEKEEPER_LEASE_SECONDS = 3.0
 HOUSEKEEPING_SECONDS = 1.0
 HOUSEKEEPING_GAP_SECONDS = 4.0
+# Between two points of the charts that staff look at.
+SAMPLE_SECONDS = 5.0
 # Everybody behind the first ones in the queue hears of their place at most this often.
 FIRST_PLACES = 10
 PLACES_SECONDS = 5.0

@@ -16,6 +16,7 @@ from inference.publishers import Publisher
 from inference.queue.housekeeping import give_up_house, keeps_house
 from inference.queue.places import Place, places
 from inference.queue.rescue import expire, rescue
+from inference.queue.samples import take_sample
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class Housekeeper:
         over = [one for one in rescued if one.is_over] + expired
         await self._publisher.publish([(one.reply_group, finished_event(one)) for one in over])
         return bool(rescued or expired)
+
+    async def take_sample(self) -> None:
+        """One point of the charts, by whoever keeps house."""
+        if self._on_duty:
+            await self._database.call(take_sample)
 
     async def tell_places(self) -> None:
         """Sends `request.waiting` to those whose place changed: to the first ones at once, to the

@@ -78,6 +78,7 @@ class InferenceWorker:
         # People who wait while the model loads are told their place too.
         self._every(conf.HEARTBEAT_SECONDS, self.beat)
         self._every(conf.HOUSEKEEPING_SECONDS, self.keep_house)
+        self._every(conf.SAMPLE_SECONDS, self.housekeeper.take_sample)
         self._every(0, self.look)
         info = await self.backend.start(self._on_progress)
         await self._become_ready(info)

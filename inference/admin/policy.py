@@ -1,16 +1,21 @@
-"""The policy row."""
+"""The policy row, all of it; the live page has the limits that are changed most."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+from inference.admin.policy_forms import PolicyForm
+from inference.doorbell import ring
+from inference.messages import doorbell_changed
 from inference.models import QueuePolicy
 from inference.queue.policy import current_policy
+from inference.queue.steering import change_policy
 
 
 @admin.register(QueuePolicy)
 class QueuePolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = PolicyForm
     list_display = ["__str__", "order", "paused"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -22,3 +27,8 @@ class QueuePolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> Any:
         current_policy()  # the row exists from the first look at it
         return super().get_queryset(request)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Only what was changed here: somebody may have changed another limit meanwhile."""
+        change_policy(**form.changes())
+        ring(doorbell_changed())

@@ -84,8 +84,9 @@ def _give_priority(request: GenerationRequest, priority: int) -> None:
 
 def _waiting(public_id: str) -> GenerationRequest:
     key = as_public_id(public_id)
-    found = GenerationRequest.objects.select_for_update().filter(public_id=key).first()
-    if key is None or found is None:
+    rows = GenerationRequest.objects.select_for_update()
+    found = rows.filter(public_id=key).first() if key else None
+    if found is None:
         raise NotFound("There is no such request.")
     if found.state == State.RUNNING:
         raise NotPossible(_("This request runs already, so its place does not matter any more."))

@@ -62,6 +62,12 @@ def live_workers() -> QuerySet[WorkerNode]:
     return WorkerNode.objects.filter(heartbeat_at__gte=oldest).exclude(state=STOPPED)
 
 
+def known_workers() -> QuerySet[WorkerNode]:
+    """Those that live, and those that ended or fell silent a short while ago; oldest first."""
+    lately = database_now() - timedelta(seconds=conf.REMEMBER_WORKERS_SECONDS)
+    return WorkerNode.objects.filter(heartbeat_at__gte=lately).order_by("started_at", "id")
+
+
 def ready_workers() -> QuerySet[WorkerNode]:
     """Live workers that claim requests."""
     return live_workers().filter(state=WorkerNode.State.READY, accepts=True)

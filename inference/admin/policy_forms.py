@@ -1,0 +1,56 @@
+"""What the limits of the queue may be, wherever staff edit them."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from inference.models import QueuePolicy
+
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[QueuePolicy]
+else:
+    _ModelForm = forms.ModelForm
+
+
+class PolicyForm(_ModelForm):
+    """All of the policy row."""
+
+    class Meta:
+        model = QueuePolicy
+        fields = "__all__"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in ("max_running", "max_new_tokens"):
+            if cleaned.get(name) == 0:
+                self.add_error(name, _("Must be at least 1. To stop the queue, pause it."))
+        return cleaned
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that this form changes, ready for `steering.change_policy`."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+class LimitsForm(PolicyForm):
+    """The limits on the live page."""
+
+    class Meta(PolicyForm.Meta):
+        fields = (  # type: ignore[assignment]
+            "max_running",
+            "max_waiting",
+            "max_running_per_user",
+            "max_waiting_per_user",
+            "max_new_tokens",
+            "order",
+            "daily_tokens_staff",
+            "daily_tokens_members",
+            "daily_tokens_guests",
+        )
+
+
+class NoticeForm(PolicyForm):
+    """What everybody is told."""
+
+    class Meta(PolicyForm.Meta):
+        fields = ("notice",)  # type: ignore[assignment]
