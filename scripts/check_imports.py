@@ -83,7 +83,7 @@ RULES = (
         among=("inference", "django"),
         only=("inference.bench", "inference.engine"),
         # The site's own processes, as the bench starts them.
-        besides=("inference.bench.fanout.process",),
+        besides=("inference.bench.fanout.process", "inference.bench.monitor.crowd"),
         why="the bench measures the engine; it knows neither the queue nor Django",
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""`manage.py bench engine|fanout|chat`: measure beside peers (docs/benchmarks.md)."""
+"""`manage.py bench engine|fanout|chat|monitor`: measure beside peers (docs/benchmarks.md)."""
 
 import json
 import os
@@ -55,6 +55,7 @@ class Command(BaseCommand):
             kinds.add_parser("engine", help="the engine beside transformers' own ways")
         )
         self._add_chat(kinds.add_parser("chat", help="a whole site beside its engine alone"))
+        self._add_monitor(kinds.add_parser("monitor", help="what watching the live queue costs"))
 
     def _add_fanout(self, fanout: CommandParser) -> None:
         fanout.add_argument("--sockets", type=int, default=1_000)
@@ -95,8 +96,21 @@ class Command(BaseCommand):
         chat.add_argument("--repeats", type=int, default=3)
         chat.add_argument("--json", type=Path, help="write everything to this file as well")
 
+    def _add_monitor(self, monitor: CommandParser) -> None:
+        monitor.add_argument("--requests", type=int, default=200, help="half run, half wait")
+        monitor.add_argument("--watchers", type=int, default=5)
+        monitor.add_argument("--rate", type=float, default=20.0, help="tokens/s of each request")
+        monitor.add_argument("--seconds", type=float, default=20.0)
+        monitor.add_argument("--repeats", type=int, default=3)
+        monitor.add_argument("--json", type=Path, help="write everything to this file as well")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        measures = {"fanout": self._fanout, "engine": self._engine, "chat": self._chat}
+        measures = {
+            "fanout": self._fanout,
+            "engine": self._engine,
+            "chat": self._chat,
+            "monitor": self._monitor,
+        }
         found = measures[options["kind"]](options)
         if options["json"]:
             options["json"].write_text(json.dumps(found, indent=1, default=asdict) + "\n")
@@ -116,6 +130,15 @@ class Command(BaseCommand):
 
         try:
             return run_chat_bench(options, self._say)
+        except BenchError as error:
+            raise CommandError(str(error)) from error
+
+    def _monitor(self, options: dict[str, Any]) -> dict[str, Any]:
+        from inference.bench.fanout.stage import BenchError
+        from inference.bench.monitor.command import run_monitor_bench
+
+        try:
+            return run_monitor_bench(options, self._say)
         except BenchError as error:
             raise CommandError(str(error)) from error
 

@@ -1,0 +1,1 @@
+"""What the live queue costs a web process while staff watch it."""
