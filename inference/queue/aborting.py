@@ -11,8 +11,9 @@ from inference.queue.ordering import State
 
 
 def abort(public_id: str, user: Any) -> GenerationRequest:
-    """The request after the abort. Owner or staff only; `NotFound` otherwise. Harmless when
-    repeated.
+    """The request after the abort; harmless when repeated.
+
+    Only its owner may, and staff who may steer the queue; for others `NotFound`.
     """
     with transaction.atomic():
         request = visible(GenerationRequest.objects.select_for_update(), public_id, user)

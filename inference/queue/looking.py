@@ -12,7 +12,7 @@ from inference.queue.ordering import active_requests, waiting_requests
 
 def snapshot(public_id: str, user: Any) -> GenerationRequest:
     """The request with its text so far. Raises `NotFound` if it is absent or not the user's (or
-    staff's).
+    of somebody who may steer the queue).
     """
     return visible(GenerationRequest.objects.all(), public_id, user)
 
@@ -21,7 +21,7 @@ def visible(requests: Any, public_id: str, user: Any) -> GenerationRequest:
     """The request out of `requests`, if this person may touch it. Raises `NotFound`."""
     key = as_public_id(public_id)
     mine = requests.filter(public_id=key) if key else requests.none()
-    if not user.is_staff:
+    if not (user.is_staff and user.has_perm("inference.steer_queue")):
         mine = mine.filter(user_id=user.pk)
     found: GenerationRequest | None = mine.first()
     if found is None:

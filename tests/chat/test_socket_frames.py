@@ -14,6 +14,7 @@ from inference.messages import MessageDelta, RequestRunning, RequestWaiting
 from inference.models import GenerationRequest
 from inference.queue import finished_event
 from tests.chat.tools import Hand, OpenTab, Tab
+from tests.support.rights import allow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -279,14 +280,25 @@ async def test_aborting_what_is_over_tells_only_the_tab_that_asked(
     assert await other.silent()
 
 
-async def test_staff_may_abort_anybodys_request_and_its_owner_is_told(
+async def test_staff_who_may_steer_may_abort_anybodys_request_and_its_owner_is_told(
     alice: User, charlie: User, open_tab: OpenTab
 ) -> None:
+    await sync_to_async(allow)(charlie, "steer_queue")
     hers, theirs = await open_tab(alice), await open_tab(charlie)
     accepted = await hers.send_message()
     await theirs.say(type="request.abort", request=accepted["request"])
     assert (await hers.hear("message.finished"))["finish_reason"] == "aborted"
     assert await theirs.silent()
+
+
+async def test_staff_without_that_right_abort_nobody_elses_request(
+    alice: User, charlie: User, open_tab: OpenTab
+) -> None:
+    hers, theirs = await open_tab(alice), await open_tab(charlie)
+    accepted = await hers.send_message()
+    await theirs.say(type="request.abort", request=accepted["request"])
+    assert (await theirs.hear("error"))["code"] == "not_found"
+    assert await hers.silent()
 
 
 # --- Syncing ---

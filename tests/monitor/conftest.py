@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.contrib.auth.models import Permission
 
 from chatsite.accounts.models import User
 from tests.chat.tools import ORIGIN, session_cookie
+from tests.support.rights import allow
 
 PATIENCE = 10.0
 
@@ -60,14 +60,6 @@ async def watch(transactional_db: None) -> AsyncIterator[Watch]:
     for watcher in opened:
         with suppress(Exception):
             await watcher.disconnect()
-
-
-def allow(user: User, *codenames: str) -> User:
-    """The user with these permissions of the inference app, read anew."""
-    found = Permission.objects.filter(content_type__app_label="inference", codename__in=codenames)
-    assert found.count() == len(codenames)
-    user.user_permissions.add(*found)
-    return User.objects.get(pk=user.pk)
 
 
 @pytest.fixture

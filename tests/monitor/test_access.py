@@ -14,7 +14,8 @@ from inference.monitor import consumer
 from inference.queue.policy import current_policy
 from tests.chat.tools import session_cookie
 from tests.inference.build import a_policy, a_request, a_worker
-from tests.monitor.conftest import Watch, allow
+from tests.monitor.conftest import Watch
+from tests.support.rights import allow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
