@@ -26,6 +26,14 @@ def env_bool(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be 1 or 0, not {raw!r}.")
 
 
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = env_str(name, default)
+    if value not in choices:
+        offered = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise ImproperlyConfigured(f"{name} must be {offered}, not {value!r}.")
+    return value
+
+
 def env_int(name: str, default: int, minimum: int = 0) -> int:
     raw = env_str(name)
     if not raw:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.utils.translation import gettext_lazy as _
 
-from chatsite.env import env_bool, env_float, env_int, env_list, env_str, secret_key
+from chatsite.env import env_bool, env_choice, env_float, env_int, env_list, env_str, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("CHATSITE_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -162,6 +162,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 CHATSITE_ALLOW_GUESTS = env_bool("CHATSITE_ALLOW_GUESTS", True)
+# What is kept of what people think of answers (`chatsite.chat.feedback.Mode`).
+CHATSITE_FEEDBACK = env_choice("CHATSITE_FEEDBACK", "ratings", ("texts", "ratings", "off"))
 
 # --- Transport and headers ------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = _HTTPS

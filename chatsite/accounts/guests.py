@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from chatsite.accounts.models import User
 from chatsite.accounts.signals import SESSION_ENDED, tell_after_commit
 from chatsite.chat.groups import session_group, user_group
-from chatsite.chat.models import Conversation, Message
+from chatsite.chat.models import Conversation, Feedback, Message
 from inference.queue import move_requests
 
 # Four hexadecimal digits are readable; more are drawn as the short names run out.
@@ -63,4 +63,5 @@ def adopt(guest: User, account: User) -> None:
     Conversation.objects.filter(user=locked).update(user=account)
     # Ids of sends are unique per person; the guest's have done their work.
     Message.objects.filter(user=locked).update(user=account, client_id="")
+    Feedback.objects.filter(user=locked).update(user=account)
     locked.delete()

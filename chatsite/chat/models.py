@@ -122,6 +122,7 @@ class Feedback(models.Model):
     class Meta:
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
+        permissions = [("export_feedback", _("Can export feedback with the texts that it holds"))]
 
     def __str__(self) -> str:
         return f"{self.message_id}"

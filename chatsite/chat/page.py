@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from chatsite.accounts.models import User
+from chatsite.chat import feedback
 from chatsite.chat.protocol import MAX_TEXT_BYTES
 from chatsite.chat.routing import SOCKET_PATH
 from inference import conf
@@ -27,12 +28,15 @@ def page_data(user: User, conversation: UUID | None) -> dict[str, Any]:
             # The page appends "<id>/", and for the last "<id>/delete/" too.
             "conversation_base": f"{reverse('chat')}c/",
             "conversation_api": conversations,
+            # … and to this one "<id>/feedback/".
+            "message_api": f"{reverse('chat')}messages/",
             "login": reverse("login"),
             "signup": reverse("signup"),
             "logout": reverse("logout"),
         },
         "engine": engine_data(),
-        "limits": {"message_bytes": MAX_TEXT_BYTES},
+        "limits": {"message_bytes": MAX_TEXT_BYTES, "comment_length": feedback.MAX_COMMENT_LENGTH},
+        "feedback": feedback.mode(),
         "language": get_language(),
     }
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from chatsite.chat.texts import UnstorableText, storable
+
 MAX_FRAME_BYTES = 65_536
 MAX_TEXT_BYTES = 32_768
 MAX_ID_LENGTH = 64
@@ -206,16 +208,12 @@ class _Fields:
         return value
 
     def _storable(self, name: str, value: Any) -> str:
-        """Text that every database takes: no NUL, no half of a surrogate pair."""
         if not isinstance(value, str):
             raise self._bad(_("“%(name)s” must be text.") % {"name": name})
         try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise self._error("invalid", _("The text has a broken character.")) from None
-        if "\0" in value:
-            raise self._error("invalid", _("The text has a NUL character."))
-        return value
+            return storable(value)
+        except UnstorableText as error:
+            raise self._error("invalid", str(error)) from None
 
     def _bad(self, detail: str) -> FrameError:
         # A send's own error has a code of the refusals; a frame nobody waits on is just bad.

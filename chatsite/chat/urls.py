@@ -18,4 +18,5 @@ urlpatterns = [
         views.conversation_delete,
         name="conversation-delete",
     ),
+    path("messages/<uuid:message_id>/feedback/", views.message_feedback, name="message-feedback"),
 ]

@@ -16,9 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chatsite.accounts.models import User
 from chatsite.accounts.sessions import SessionEnded
+from chatsite.chat import feedback
 from chatsite.chat.deletion import delete_conversation
-from chatsite.chat.models import Conversation, Message
+from chatsite.chat.models import Conversation, Feedback, Message
 from chatsite.chat.page import page_data
+from inference.queue import NotFound
 
 LISTED_CONVERSATIONS = 100
 
@@ -77,10 +79,12 @@ def conversations(request: HttpRequest) -> HttpResponse:
 @signed_in
 def conversation_detail(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     found = _own(request, conversation_id)
-    messages = found.messages.order_by("created_at", "id")
-    return JsonResponse(
-        {"id": found.id, "title": found.title, "messages": [_message_json(row) for row in messages]}
-    )
+    given = Feedback.objects.filter(message__conversation=found)
+    given = given.only("message", "rating", "comment")
+    rated = {one.message_id: feedback.as_json(one) for one in given}
+    rows = found.messages.order_by("created_at", "id")
+    messages = [{**_message_json(row), "feedback": rated.get(row.id)} for row in rows]
+    return JsonResponse({"id": found.id, "title": found.title, "messages": messages})
 
 
 @never_cache
@@ -92,6 +96,22 @@ def conversation_delete(request: HttpRequest, conversation_id: UUID) -> HttpResp
     except SessionEnded:  # a guest who became an account holder a moment ago, in another tab
         raise Http404 from None
     return HttpResponse(status=204)
+
+
+@never_cache
+@require_POST
+@signed_in
+def message_feedback(request: HttpRequest, message_id: UUID) -> HttpResponse:
+    if feedback.mode() == feedback.Mode.OFF:
+        raise Http404
+    try:
+        opinion = feedback.read_opinion(request.body)
+        kept = feedback.give_feedback(_person(request), message_id, opinion)
+    except feedback.InvalidOpinion as error:
+        return JsonResponse({"code": "invalid", "detail": str(error)}, status=400)
+    except (NotFound, SessionEnded):
+        raise Http404 from None
+    return JsonResponse({"feedback": feedback.as_json(kept) if kept else None})
 
 
 def _person(request: HttpRequest) -> User:

@@ -40,7 +40,7 @@ def test_the_page_knows_the_person_the_limits_and_the_addresses(page: Client, wo
     data = page.get("/").context["page"]
     assert data["user"] == {"name": "alice", "is_guest": False}
     assert data["conversation"] is None
-    assert data["limits"] == {"message_bytes": 32_768}
+    assert data["limits"] == {"message_bytes": 32_768, "comment_length": 2000}
     assert (data["urls"]["socket"], data["urls"]["conversation_base"]) == ("/ws/chat/", "/c/")
     assert data["engine"] == {"mock": True, "model": "demo"}
     assert data["language"] == "en"
@@ -108,7 +108,7 @@ def test_a_conversation_comes_with_all_its_messages_in_order(page: Client, alice
     )
     assert set(question) == {
         *("id", "parent", "role", "text", "created_at", "state", "finish_reason", "code"),
-        *("detail", "truncated", "usage", "timings", "request"),
+        *("detail", "truncated", "usage", "timings", "request", "feedback"),
     }
 
 

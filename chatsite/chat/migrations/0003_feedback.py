@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'feedback',
                 'verbose_name_plural': 'feedback',
+                'permissions': [('export_feedback', 'Can export feedback with the texts that it holds')],
             },
         ),
     ]
