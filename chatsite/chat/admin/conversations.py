@@ -8,6 +8,7 @@ from django.db.models.functions import Length
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from chatsite.chat.admin.figures_only import FiguresOnly
 from chatsite.chat.models import Conversation, Message
 
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ else:
     _ConversationAdmin = _MessageAdmin = admin.ModelAdmin
 
 
-class _FiguresOnly:
-    """Nothing is added or changed by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Conversation)
-class ConversationAdmin(_FiguresOnly, _ConversationAdmin):
+class ConversationAdmin(FiguresOnly, _ConversationAdmin):
     list_display = ("id", "user", "message_count", "created_at", "updated_at")
     list_select_related = ("user",)
     fields = ("id", "user", "message_count", "created_at", "updated_at")
@@ -46,7 +37,7 @@ class ConversationAdmin(_FiguresOnly, _ConversationAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(_FiguresOnly, _MessageAdmin):
+class MessageAdmin(FiguresOnly, _MessageAdmin):
     list_display = ("id", "user", "role", "state", "finish_reason", "characters", "created_at")
     list_filter = ("role", "state", "finish_reason")
     list_select_related = ("user",)
