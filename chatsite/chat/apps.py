@@ -6,3 +6,8 @@ class ChatConfig(AppConfig):
     name = "chatsite.chat"
     label = "chat"
     verbose_name = _("Conversations")
+
+    def ready(self) -> None:
+        from chatsite.chat import notices
+
+        notices.connect()

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from chatsite.accounts.sessions import Login, SessionEnded
 from chatsite.chat import frames, handlers, protocol
-from chatsite.chat.groups import session_group, user_group
+from chatsite.chat.groups import EVERYBODY, session_group, user_group
 from chatsite.chat.limits import TokenBucket
 from chatsite.chat.send_window import SendWindow
 from inference.queue import keep_wanted
@@ -56,6 +56,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         "message.accepted": "accepted_elsewhere",
         "session.ended": "session_ended",
         "session.check": "session_check",
+        "site.notice": "site_notice",
     }
 
     login: Login
@@ -107,7 +108,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         self.login = Login(user.pk, self.scope["session"].session_key)
         # Groups first, then the state: what happens in between comes after the hello.
-        for group in (user_group(user.pk), session_group(self.login.session_key)):
+        for group in (EVERYBODY, user_group(user.pk), session_group(self.login.session_key)):
             self._groups.append(group)  # before: also what fails half-way is to be left again
             await self.channel_layer.group_add(group, self.channel_name)
         for frame in await database_sync_to_async(handlers.greeting)(user):
@@ -232,6 +233,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = {name: value for name, value in event.items() if name != "origin"}
             self.watch(frame["request"])
             await self.push(frame)
+
+    async def site_notice(self, event: dict[str, Any]) -> None:
+        await self.push(frames.notice(event["text"]))
 
     async def session_ended(self, event: dict[str, Any]) -> None:
         await self.end(CLOSE_SIGNED_OUT)

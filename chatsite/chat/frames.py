@@ -36,14 +36,20 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def hello(user: Frame, models: list[str], active: list[Frame]) -> Frame:
+def hello(user: Frame, models: list[str], active: list[Frame], notice: str) -> Frame:
     return {
         "type": "hello",
         "protocol": PROTOCOL_VERSION,
         "user": user,
         "models": models,
         "active": active,
+        "notice": notice,
     }
+
+
+def notice(text: str) -> Frame:
+    """To everybody, from the people who run the site; '' takes the last one away."""
+    return {"type": "notice", "text": text}
 
 
 def message_accepted(accepted: Accepted) -> Frame:

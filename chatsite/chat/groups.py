@@ -2,6 +2,8 @@
 
 from hashlib import sha256
 
+EVERYBODY = "everybody"  # every open tab
+
 
 def user_group(user_id: int) -> str:
     """Every tab of a person."""

@@ -15,6 +15,7 @@ from chatsite.accounts.sessions import Login
 from chatsite.chat import frames, protocol
 from chatsite.chat.actions import Outcome, perform
 from chatsite.chat.groups import user_group
+from chatsite.chat.notices import current_notice
 from inference.messages import (
     INFERENCE_CHANNEL,
     MessageDelta,
@@ -59,7 +60,8 @@ def greeting(user: User) -> list[frames.Frame]:
     """
     rows = [row for row in active_for_user(user.pk) if "message" in row.context]
     person = {"id": str(user.pk), "name": user.get_username(), "is_guest": user.is_guest}
-    hello = frames.hello(person, models_on_offer(), [_active(row) for row in rows])
+    active = [_active(row) for row in rows]
+    hello = frames.hello(person, models_on_offer(), active, current_notice())
     waiting = {str(row.public_id) for row in rows if row.state == row.State.WAITING}
     # A place is only told when it changes; whoever comes in between would not hear of it.
     mine = [one for one in places(user_id=user.pk) if one.public_id in waiting] if waiting else []

@@ -9,6 +9,7 @@ from django.utils.translation import get_language
 
 from chatsite.accounts.models import User
 from chatsite.chat import feedback
+from chatsite.chat.notices import current_notice
 from chatsite.chat.protocol import MAX_TEXT_BYTES
 from chatsite.chat.routing import SOCKET_PATH
 from inference import conf
@@ -37,6 +38,7 @@ def page_data(user: User, conversation: UUID | None) -> dict[str, Any]:
         "engine": engine_data(),
         "limits": {"message_bytes": MAX_TEXT_BYTES, "comment_length": feedback.MAX_COMMENT_LENGTH},
         "feedback": feedback.mode(),
+        "notice": current_notice(),
         "language": get_language(),
     }
 

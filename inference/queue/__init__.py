@@ -14,7 +14,7 @@ from inference.queue.places import Place, places
 from inference.queue.policy import Group
 from inference.queue.submission import NewRequest, submit
 from inference.queue.workers import models_on_offer, ready_workers
-from inference.signals import tell_rejected
+from inference.signals import policy_changed, tell_rejected
 
 __all__ = [
     "Group",
@@ -29,6 +29,7 @@ __all__ = [
     "models_on_offer",
     "move_requests",
     "places",
+    "policy_changed",
     "ready_workers",
     "snapshot",
     "submit",

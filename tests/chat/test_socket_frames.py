@@ -46,6 +46,7 @@ async def test_hello_says_who_and_what_is_active_without_its_text(
         "user": {"id": str(alice.pk), "name": "alice", "is_guest": False},
         "models": ["demo"],
         "active": [],
+        "notice": "",
     }
     running = await first.send_message("c1")
     (claimed,) = await sync_to_async(worker.claim)()
