@@ -1,4 +1,5 @@
 import { PageController } from "./controllers/page.js";
+import { SiteNoticeController } from "./controllers/site_notice.js";
 import { Store } from "./helpers/storage.js";
 import { Answers } from "./models/answers.js";
 import { Conversations } from "./models/conversations.js";
@@ -21,6 +22,8 @@ const models = {
 const socket = new ChatSocket(page.urls.socket);
 const session = new ChatSession(socket, models);
 
+const notice = document.querySelector("[data-site-notice]");
+new SiteNoticeController(notice, socket, store).show(page.notice);
 new PageController(page, socket, session, models).start();
 new Watchdog(models.answers, ({ conversation }) => session.repair(conversation)).start();
 socket.open();
