@@ -4,6 +4,7 @@ import { Store } from "./helpers/storage.js";
 import { Answers } from "./models/answers.js";
 import { Conversations } from "./models/conversations.js";
 import { Drafts } from "./models/drafts.js";
+import { Feedback } from "./models/feedback.js";
 import { Outbox } from "./models/outbox.js";
 import { Threads } from "./models/threads.js";
 import { Watchdog } from "./models/watchdog.js";
@@ -12,10 +13,12 @@ import { ChatSocket } from "./socket.js";
 
 const page = JSON.parse(document.getElementById("page-data").textContent);
 const store = Store.forPerson(page.user);
+const drafts = new Drafts(store);
 const models = {
   answers: new Answers(),
   conversations: new Conversations(),
-  drafts: new Drafts(store),
+  drafts,
+  feedback: new Feedback(page.urls.message_api, page.feedback, drafts),
   outbox: new Outbox(store),
   threads: new Threads(page.urls.conversation_api),
 };

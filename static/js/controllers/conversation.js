@@ -147,6 +147,7 @@ export class ConversationController {
     return {
       regenerate: () => this.#regenerate(message, conversation),
       announce: (words) => this.#announcer.say(words),
+      feedback: this.#models.feedback,
     };
   }
 

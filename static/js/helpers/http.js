@@ -2,11 +2,15 @@ const TIMEOUT_MS = 15_000;
 
 const NO_ANSWER = 0;
 
-/** A request that failed; `status` is 0 when no answer came at all. */
+/**
+ * A request that failed; `status` is 0 when no answer came at all. `detail` is the server's sentence
+ * about it, in the language of the page, or empty.
+ */
 export class HttpError extends Error {
-  constructor(status) {
+  constructor(status, detail = "") {
     super(`HTTP ${status}`);
     this.status = status;
+    this.detail = detail;
   }
 }
 
@@ -15,10 +19,12 @@ export async function getJson(url) {
   return response.json();
 }
 
-export async function post(url) {
+/** Posts, with `data` as JSON where there is some. */
+export async function post(url, data) {
   // From the log-out form: the cookie may be closed to scripts.
   const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-  await request(url, { method: "POST", headers: { "X-CSRFToken": token } });
+  const headers = { "X-CSRFToken": token, "Content-Type": "application/json" };
+  await request(url, { method: "POST", headers, body: JSON.stringify(data) });
 }
 
 async function request(url, options) {
@@ -27,7 +33,13 @@ async function request(url, options) {
     throw new HttpError(NO_ANSWER);
   });
   if (!response.ok) {
-    throw new HttpError(response.status);
+    throw new HttpError(response.status, await detailOf(response));
   }
   return response;
+}
+
+async function detailOf(response) {
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  const { detail = "" } = isJson ? await response.json().catch(() => ({})) : {};
+  return detail;
 }

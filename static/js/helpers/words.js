@@ -71,6 +71,17 @@ export function failureWords(code, detail) {
   return known[code] ?? (detail || gettext("The answer failed. Nothing of your message is lost."));
 }
 
+/** Who gets to see what with a rating. */
+export function keptWords(keepsTexts) {
+  return keepsTexts
+    ? gettext(
+        "The people who run this site see your rating and comment together with the conversation up to this answer.",
+      )
+    : gettext(
+        "The people who run this site see your rating and comment, but not the conversation.",
+      );
+}
+
 export function retryWords(seconds) {
   if (seconds <= 0) {
     return gettext("You can try again now.");

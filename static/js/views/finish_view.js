@@ -1,13 +1,14 @@
 import { cloneTemplate, part } from "../helpers/dom.js";
 import { failureWords, finishWords, reasonWords } from "../helpers/words.js";
+import { FeedbackView } from "./feedback_view.js";
 
 const COPIED_MS = 1_500;
 
-/** Below an ended answer: how it ended, its figures, copy and answer again. */
+/** Below an ended answer: how it ended, its figures, copy, rate and answer again. */
 export class FinishView {
   element = cloneTemplate("finish-template");
 
-  constructor(message, { regenerate, announce }) {
+  constructor(message, { regenerate, announce, feedback }) {
     const { element } = this;
     part(element, "truncated").hidden = !message.truncated;
     part(element, "detail").textContent = finishWords(message.usage, message.timings);
@@ -15,6 +16,9 @@ export class FinishView {
     this.#offerCopy(message, announce);
     part(element, "retry").addEventListener("click", regenerate);
     part(element, "regenerate").addEventListener("click", regenerate);
+    if (feedback.isOn && message.text && message.finish_reason !== "failed") {
+      new FeedbackView(element, message, feedback, announce);
+    }
   }
 
   #showReason({ finish_reason: reason, code, detail }) {
