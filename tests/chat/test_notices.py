@@ -39,13 +39,6 @@ async def test_every_tab_of_everybody_hears_of_it_and_newcomers_read_it_in_hello
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_after_the_last_tab_left_nobody_is_told(alice: User, open_tab: OpenTab) -> None:
-    tab = await open_tab(alice)
-    await tab.disconnect()
-    assert "everybody" not in get_channel_layer().groups
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_channel_layer_that_is_away_stops_no_change_of_the_policy(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

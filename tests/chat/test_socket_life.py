@@ -49,7 +49,7 @@ async def test_text_never_waits_behind_another_persons_query(
 
 async def test_a_tab_that_leaves_leaves_nothing_behind(alice: User, open_tab: OpenTab) -> None:
     tab = await open_tab(alice)
-    assert len(groups()) == 2
+    assert len(groups()) == 3
     assert len(keepers()) == 1
     await tab.disconnect()
     await asyncio.sleep(0)
