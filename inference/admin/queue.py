@@ -63,7 +63,7 @@ class QueueAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             **(extra_context or {}),
-            **_context(may_steer(request.user)),
+            **_context(request.user),
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/inference/queue/live.html", context)
@@ -75,8 +75,9 @@ class QueueAdmin(ReadOnlyAdmin):
         return _samples(request)
 
 
-def _context(can_steer: bool) -> dict[str, Any]:
-    policy = current_policy()
+def _context(user: Any) -> dict[str, Any]:
+    policy, can_steer = current_policy(), may_steer(user)
+    history = reverse("admin:inference_generationrequest_changelist")
     return {
         "title": _("Live queue"),
         "can_steer": can_steer,
@@ -86,7 +87,7 @@ def _context(can_steer: bool) -> dict[str, Any]:
             "socket": SOCKET_PATH,
             "can_steer": can_steer,
             "base": reverse("admin:inference_queue_changelist"),
-            "history": reverse("admin:inference_generationrequest_changelist"),
+            "history": history if user.has_perm("inference.view_generationrequest") else "",
             "language": get_language(),
         },
     }

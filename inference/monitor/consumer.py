@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from inference.monitor.access import Access, access_of
@@ -21,6 +20,7 @@ logger = logging.getLogger(__name__)
 CLOSE_SIGNED_OUT = 4401
 CLOSE_FORBIDDEN = 4403
 CLOSE_TOO_SLOW = 4408
+CLOSE_TRY_AGAIN = 1012
 CLOSE_CODES = {Access.SIGNED_OUT: CLOSE_SIGNED_OUT, Access.FORBIDDEN: CLOSE_FORBIDDEN}
 ACCESS_SECONDS = 4.0
 # Frames that a page has not said to have received.
@@ -69,7 +69,6 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         self._let_go()
-        raise StopConsumer
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """`ack`: a frame has arrived. `look`: something was changed by hand, look now."""
@@ -94,31 +93,42 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
             self._hear(self._feed.whole())
 
     async def _send_for_ever(self) -> None:
-        while True:
-            await self.send(text_data=await self._frames.get())
+        try:
+            while True:
+                await self.send(text_data=await self._frames.get())
+        except Exception:
+            logger.info("A watcher has left.")
 
     async def _look_at_rights(self) -> None:
-        while await self._may_watch():
+        while True:
             await asyncio.sleep(ACCESS_SECONDS)
+            if not await self._may_watch():
+                return
             self._stalled += self._missed
             if self._stalled > STALLED_LOOKS:
-                await self.close(code=CLOSE_TOO_SLOW)
+                await self._end(CLOSE_TOO_SLOW)
                 return
 
     async def _may_watch(self) -> bool:
-        """Closes the socket of whoever may not."""
+        """Closes the socket of whoever may not, or of whom that cannot be said yet."""
         session = self.scope.get("session")
         key = getattr(session, "session_key", None)
         try:
             access = await database_sync_to_async(access_of)(key)
         except Exception:
             logger.warning("The rights of a watcher could not be looked up.", exc_info=True)
-            return self._feed is not None  # known to be good a moment ago; nothing is read either
+            if self._feed is not None:
+                return True  # known to be good a moment ago; nothing can be read now either
+            await self._end(CLOSE_TRY_AGAIN)
+            return False
         if access is Access.WATCH:
             return True
-        self._leave_feed()
-        await self.close(code=CLOSE_CODES[access])
+        await self._end(CLOSE_CODES[access])
         return False
+
+    async def _end(self, code: int) -> None:
+        self._leave_feed()
+        await self.close(code=code)
 
     def _leave_feed(self) -> None:
         if self._feed is not None:

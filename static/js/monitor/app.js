@@ -21,7 +21,7 @@ const charts = new Charts(root);
 const actions = page.can_steer ? new Actions(page.base, root, () => socket.look()) : null;
 const confirmation = new Confirmation(root.querySelector("[data-confirm]"));
 
-const requests = new RequestRows(root, state, {
+const requests = new RequestRows(root, state, page.history, {
   abort: async (row) => {
     const question = gettext("Abort the answer to %(user)s? What is written of it stays.");
     if (await confirmation.ask(words(question, row))) {

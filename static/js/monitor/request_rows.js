@@ -7,15 +7,20 @@ const GROUPS = {
   guests: () => gettext("guest"),
 };
 
-/** The two tables of requests. `on` has `abort`, `front` and `priority`, each called with a row. */
+/**
+ * The two tables of requests. `history` is an address, or '' for whoever may not see it; `on` has
+ * `abort`, `front` and `priority`, each called with a row.
+ */
 export class RequestRows {
   #state;
+  #history;
   #on;
   #running;
   #waiting;
   #root;
 
-  constructor(root, state, on) {
+  constructor(root, state, history, on) {
+    this.#history = history;
     this.#root = root;
     this.#state = state;
     this.#on = on;
@@ -104,6 +109,9 @@ export class RequestRows {
       this.#listen(row, item.id);
     }
     set(row, "user", item.user);
+    if (this.#history) {
+      row.querySelector("[data-user]").href = `${this.#history}?user__id__exact=${item.user_id}`;
+    }
     set(row, "group", GROUPS[item.group]?.() ?? "");
     set(row, "model", item.model || gettext("any"));
     label(row, "abort", gettext("Abort the answer to %(user)s"), item);
