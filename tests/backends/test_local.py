@@ -48,7 +48,9 @@ async def test_the_text_is_that_of_the_tokens(reader: Reader, folder: Path) -> N
     expected = "".join(detokenizer.push(id) for id in reader.ids["a"] if id != 2)
     expected += detokenizer.flush()
     assert reader.text["a"] == expected.replace("\x00", "\ufffd") != ""
-    assert reader.events[0] == Started("a", len(prompt), 0, False)
+    started = reader.events[0]
+    assert isinstance(started, Started) and started.slot is not None
+    assert started == Started("a", len(prompt), 0, False, started.slot)
 
 
 async def test_running_requests_alternate_and_do_not_change_each_other(reader: Reader) -> None:
@@ -58,6 +60,8 @@ async def test_running_requests_alternate_and_do_not_change_each_other(reader: R
         reader.backend.submit(asking("hello", name, max_tokens=30, seed=seed))
     await reader.ended("a", "b", "c")
     assert reader.ids["a"] == reader.ids["alone"] != reader.ids["b"]
+    started = {one.request_id: one for one in reader.events if isinstance(one, Started)}
+    assert len({started[name].slot for name in ("a", "b", "c")}) == 3
 
 
 @pytest.mark.parametrize("cut", [1, 5, 13])

@@ -6,7 +6,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engine.memory import LONGEST_BY_DEFAULT, SHORTEST, SlotPlan, free_bytes, plan_slots
+from inference.engine.memory import (
+    LONGEST_BY_DEFAULT,
+    SHORTEST,
+    MemoryGauge,
+    SlotPlan,
+    free_bytes,
+    plan_slots,
+)
+
+
+def test_the_gauge_tells_of_this_process_and_looks_once_a_second_at_most() -> None:
+    now = 0.0
+    gauge = MemoryGauge(torch.device("cpu"), clock=lambda: now)
+    before, total = gauge.read()
+    held = torch.ones(40_000_000)
+    assert gauge.read() == (before, total)
+    now = 1.0
+    after, _ = gauge.read()
+    assert 100_000_000 < after - before < total
+    assert held.numel() == 40_000_000
 
 
 def test_all_that_is_wanted_where_there_is_room() -> None:
