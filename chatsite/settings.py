@@ -168,7 +168,7 @@ CHATSITE_FEEDBACK = env_choice("CHATSITE_FEEDBACK", "ratings", ("texts", "rating
 
 # --- Transport and headers ------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = _HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 63_072_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
@@ -222,6 +222,8 @@ INFERENCE_THREADS = env_int("CHATSITE_THREADS", 0)
 INFERENCE_ISOLATE_USERS = env_bool("CHATSITE_ISOLATE_USERS", False)
 INFERENCE_CHAT_TEMPLATE = env_str("CHATSITE_CHAT_TEMPLATE")
 INFERENCE_MOCK_RATE = env_float("CHATSITE_MOCK_RATE", 20.0)
+# Counts for /metrics go to the database from a thread, which no test's database shall meet.
+INFERENCE_KEEP_METRICS = not TESTING
 # First values of the policy row; afterwards it is edited in the admin.
 INFERENCE_POLICY_DEFAULTS = {
     "max_running": env_int("CHATSITE_MAX_RUNNING", 4, minimum=1),
@@ -231,13 +233,18 @@ INFERENCE_POLICY_DEFAULTS = {
     "max_new_tokens": env_int("CHATSITE_MAX_NEW_TOKENS", 1024, minimum=1),
 }
 
-# --- Logging --------------------------------------------------------------------------------------
+# --- Watching the site ----------------------------------------------------------------------------
+CHATSITE_METRICS_TOKEN = env_str("CHATSITE_METRICS_TOKEN")
+CHATSITE_LOG_FORMAT = env_choice("CHATSITE_LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"without_probes": {"()": "chatsite.logs.WithoutProbes"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"()": "chatsite.logs.TextFormatter"},
+        "json": {"()": "chatsite.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": CHATSITE_LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "chatsite": {"level": "INFO"},
