@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
-from chatsite import health
+from chatsite import health, metrics_view
 
 admin.site.site_header = admin.site.site_title = "chatsite"
 handler500 = "chatsite.pages.failed"
@@ -19,5 +19,6 @@ urlpatterns = [
     ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics_view.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

@@ -30,6 +30,8 @@ PLACES_SECONDS = 5.0
 SILENT_SECONDS = 5.0
 # Deadline for what runs at SIGTERM to finish; the rest is handed back to the queue.
 DRAIN_SECONDS = 10.0
+# What a process has counted for `/metrics` is added to the database this often.
+METRICS_SECONDS = 2.0
 # A waiting request whose person has gone is dropped this long after their last sign of life.
 WANTED_SECONDS = 120.0
 
@@ -72,6 +74,11 @@ def backend_options() -> BackendOptions:
 def users_are_isolated() -> bool:
     """True when no computed prompt of one user may speed up another's (nor be told by its time)."""
     return bool(settings.INFERENCE_ISOLATE_USERS)
+
+
+def metrics_are_kept() -> bool:
+    """False under tests: no thread may write behind a test's back."""
+    return bool(settings.INFERENCE_KEEP_METRICS)
 
 
 def is_embedded() -> bool:

@@ -5,6 +5,16 @@ TTFT         submitted → first text published (so it includes the queue time)
 decode time  first text published → ended
 tokens/s     output tokens after the first ÷ decode time
 
+prefill time   first claimed → first text published
+e2e latency    submitted → ended, of requests that a worker took
+time per output token   decode time ÷ output tokens after the first
+rescue         a request taken back from a worker that died, or that lost sight of it
+oldest wait    now − when the waiting request that came first was submitted
+places         how many may run at once: of each ready worker the smaller of N and its slots
+
+`/metrics` counts a request's tokens when it ends, and its times when they are known; a rescued
+request is one request, timed from its first claim (`telemetry.definitions`, `telemetry.gauges`).
+
 Of a worker's engine, over the time between two readings of its totals (`engine.totals`):
 
 tokens_per_s   output tokens of all requests ÷ that time

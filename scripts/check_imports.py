@@ -45,7 +45,7 @@ RULES = (
         among=("inference",),
         only=tuple(
             f"inference.{name}"
-            for name in ("queue", "messages", "conf", "models", "errors", "apps")
+            for name in ("queue", "messages", "conf", "models", "errors", "telemetry", "apps")
         ),
         # The one place that puts the rooms together: the application for every server and worker.
         besides=("chatsite.asgi",),

@@ -54,6 +54,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, module: str, line: str) ->
     [
         ("chatsite.chat.views", "from inference.queue import submit"),
         ("chatsite.chat.views", "from inference import conf"),
+        ("chatsite.metrics_view", "from inference.telemetry.exposition import exposition"),
         ("chatsite.asgi", "from inference.consumers import InferenceConsumer"),
         ("inference.engine.sampler", "import math\nimport torch\nfrom . import requests"),
         ("inference.text.template", "from transformers import PreTrainedTokenizerFast"),

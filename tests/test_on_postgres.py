@@ -11,7 +11,7 @@ from tests.support.processes import ROOT
 
 # The slow ones start their own PostgreSQL where it matters.
 QUICK = "not slow and not long"
-SUITES = ["tests/inference", "tests/monitor", "tests/chat", "tests/accounts"]
+SUITES = ["tests/inference", "tests/monitor", "tests/telemetry", "tests/chat", "tests/accounts"]
 
 
 @pytest.mark.postgres

@@ -64,7 +64,7 @@ class UsageDay(models.Model):
 
 
 class MetricTotal(models.Model):
-    """One series of `/metrics`, summed over every process; `inference.metric_totals` writes it."""
+    """One series of `/metrics`, summed over every process; `telemetry.store` adds to it."""
 
     name = models.CharField(max_length=80)
     labels = models.CharField(max_length=400, blank=True)

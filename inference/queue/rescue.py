@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from inference import signals
 from inference.models import GenerationRequest, WorkerNode
 from inference.queue.clock import database_now
 from inference.queue.ending import end
@@ -48,6 +49,7 @@ def _is_released(request: GenerationRequest) -> bool:
     try:
         with transaction.atomic():
             release(request)
+            signals.after_commit(signals.rescued, request)
     except (OperationalError, InterfaceError):
         raise
     except Exception:

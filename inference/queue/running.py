@@ -130,6 +130,7 @@ def hand_back(
                 _apply(request, progress)
         if engine_died:
             engine_died_on([request for request in held if request.pk in newest])
+            signals.tell_engine_died(worker)
         for request in held:
             release(request)
         return held
@@ -169,7 +170,10 @@ def _all_held(worker: WorkerNode) -> QuerySet[GenerationRequest]:
 
 
 def _held(worker: WorkerNode, progress: Progress) -> GenerationRequest | None:
-    return _all_held(worker).filter(pk=progress.key, attempt=progress.attempt).first()
+    held = _all_held(worker).filter(pk=progress.key, attempt=progress.attempt).first()
+    if held is not None:
+        held.worker = worker  # known already: whoever hears of the request need not look it up
+    return held
 
 
 def _apply(request: GenerationRequest, progress: Progress) -> None:
