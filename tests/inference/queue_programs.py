@@ -157,8 +157,8 @@ def history(rows: int) -> None:
     )
     varied = {**_VARIED[connection.vendor], "user_id": f"user_id + mod(n, {people})"}
     fields = over._meta.concrete_fields
-    columns = [str(field.column) for field in fields if not field.primary_key]
-    values = ", ".join(varied.get(column, column) for column in columns)
+    columns = [f'"{field.column}"' for field in fields if not field.primary_key]
+    values = ", ".join(varied.get(column.strip('"'), column) for column in columns)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table},"
@@ -174,6 +174,7 @@ def plans() -> None:
     from inference.queue.claiming import claim
     from inference.queue.places import places
     from inference.queue.rescue import expire, rescue
+    from inference.telemetry.gauges import gauges
     from tests.inference.build import a_request, progress_of
 
     node = WorkerNode.objects.get(name="planned")  # whose history is long
@@ -194,6 +195,7 @@ def plans() -> None:
         "hand-back": lambda: running.hand_back(node, progress),
         "rescue": rescue,
         "expiry": expire,
+        "metrics": lambda: list(gauges()),
     }
     print(json.dumps({name: _plans_of(act) for name, act in acts.items()}))
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.client import Person
-from tests.support.fixtures import DatabaseKind, Sites
+from tests.support.fixtures import ComeIn, DatabaseKind, Sites, StartSite
 from tests.support.metrics_page import Page, problems
 from tests.support.site import Plan, Site
 from tests.telemetry.scripted_load import (
@@ -152,3 +152,22 @@ async def test_counts_outlast_a_web_process_and_a_killed_worker(played: Played) 
     site.start_web(1)
     site.wait_for_status(f"{site.urls[1]}/healthz")
     assert played.page(web=1).lasting() == page.lasting()
+
+
+async def test_a_process_that_is_web_and_worker_counts_each_event_once(
+    start_site: StartSite, come_in: ComeIn
+) -> None:
+    site = start_site(topology="embedded")
+    person = await come_in(site)
+    answer = await person.answer(await person.send("mock:length=5 mock:rate=50"))
+    assert site.web[0].terminate() == 0
+    rows = site.database.execute("SELECT name, value FROM inference_metrictotal")
+    totals = {name: value for name, value in rows if name.endswith("_total")}
+    assert answer.end is not None
+    assert totals == {
+        "chatsite_requests_submitted_total": 1,
+        "chatsite_request_success_total": 1,
+        "chatsite_prompt_tokens_total": answer.end["usage"]["prompt_tokens"],
+        "chatsite_prompt_tokens_cached_total": 0,
+        "chatsite_generation_tokens_total": 5,
+    }
