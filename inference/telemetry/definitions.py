@@ -15,7 +15,7 @@ GROUPS = tuple(str(group) for group in Group)
 KNOWN: dict[str, tuple[str, ...]] = {
     "group": GROUPS,
     "finished_reason": ("stop", "length", "aborted", "failed"),
-    "reason": ("queue_full", "user_limit", "not_ready", "too_long", "invalid"),
+    "reason": ("queue_full", "user_limit", "not_ready", "too_long", "invalid", "quota"),
 }
 
 

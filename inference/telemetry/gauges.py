@@ -39,9 +39,10 @@ MEMORY = (
 def gauges() -> Iterator[GaugeMetricFamily]:
     now, policy = database_now(), current_policy()
     workers = _workers(now)
+    models = {worker.model for worker in workers} - {""}  # one that starts has none yet
     yield from _waiting(now)
-    yield _running(sorted({worker.model for worker in workers}))
-    yield from _policy(policy)
+    yield _running(models)
+    yield from _policy(policy, models)
     yield from _life(workers, now)
     yield from _figures(workers)
 
@@ -69,7 +70,7 @@ def _waiting(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield from (counted, oldest)
 
 
-def _running(models: list[str]) -> GaugeMetricFamily:
+def _running(models: set[str]) -> GaugeMetricFamily:
     family = _gauge(
         "num_requests_running", "Requests that run, by kind of person.", "model_name", "group"
     )
@@ -81,10 +82,11 @@ def _running(models: list[str]) -> GaugeMetricFamily:
     return family
 
 
-def _policy(policy: QueuePolicy) -> Iterator[GaugeMetricFamily]:
+def _policy(policy: QueuePolicy, models: set[str]) -> Iterator[GaugeMetricFamily]:
     places = _gauge("queue_places", "How many requests may run at once.", "model_name")
-    for model, count in sorted(places_by_model(policy).items()):
-        places.add_metric([label_value(model)], count)
+    found = {label_value(model): count for model, count in places_by_model(policy).items()}
+    for model in sorted(models | found.keys()):
+        places.add_metric([model], found.get(model, 0))
     yield places
     yield _single("queue_max_waiting", "How many requests may wait: Q.", policy.max_waiting)
     yield _single("queue_paused", "1 while nothing new starts.", policy.paused)
