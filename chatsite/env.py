@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from collections.abc import Collection
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -28,7 +27,7 @@ def env_bool(name: str, default: bool) -> bool:
 
 
 def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
-    value = env_str(name, default)
+    value = env_str(name, default).lower()
     if value not in choices:
         offered = f"{', '.join(choices[:-1])} or {choices[-1]}"
         raise ImproperlyConfigured(f"{name} must be {offered}, not {value!r}.")
@@ -54,13 +53,6 @@ def env_float(name: str, default: float) -> float:
         return float(raw) if raw else default
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be a number, not {raw!r}.") from None
-
-
-def env_choice(name: str, default: str, choices: Collection[str]) -> str:
-    value = env_str(name, default).lower()
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {value!r}.")
-    return value
 
 
 def env_list(name: str) -> list[str]:

@@ -15,7 +15,7 @@ from django.dispatch import Signal
 
 if TYPE_CHECKING:
     from inference.errors import Refused
-    from inference.models import GenerationRequest, WorkerNode
+    from inference.models import GenerationRequest, QueuePolicy, WorkerNode
 
 queued = Signal()
 started = Signal()  # claimed by a worker: once per attempt
@@ -35,6 +35,12 @@ def after_commit(signal: Signal, request: "GenerationRequest") -> None:
 def tell_engine_died(worker: "WorkerNode") -> None:
     """Sends `engine_died` once the caller's transaction is committed."""
     tell = partial(engine_died.send_robust, type(worker), worker=worker)
+    transaction.on_commit(tell, robust=True)
+
+
+def tell_policy_changed(policy: "QueuePolicy") -> None:
+    """Sends `policy_changed` once the caller's transaction is committed."""
+    tell = partial(policy_changed.send_robust, type(policy), policy=policy)
     transaction.on_commit(tell, robust=True)
 
 

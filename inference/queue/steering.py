@@ -4,7 +4,6 @@ Everything is in the rows, where the next claim reads it; ring the doorbell afte
 that it comes at once. Who may do so, and the log of it, is the caller's.
 """
 
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -55,8 +54,7 @@ def change_policy(**values: Any) -> QueuePolicy:
         for name, value in values.items():
             setattr(policy, name, value)
         policy.save(update_fields=list(values))
-        tell = partial(signals.policy_changed.send_robust, QueuePolicy, policy=policy)
-        transaction.on_commit(tell, robust=True)
+        signals.tell_policy_changed(policy)
         return policy
 
 
