@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -53,6 +54,18 @@ def env_float(name: str, default: float) -> float:
         return float(raw) if raw else default
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be a number, not {raw!r}.") from None
+
+
+def env_time_zone(name: str, default: str) -> str:
+    """The name of a time zone that this machine knows."""
+    value = env_str(name, default)
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ImproperlyConfigured(
+            f"{name} must name a time zone, such as Europe/Berlin, not {value!r}."
+        ) from None
+    return value
 
 
 def env_list(name: str) -> list[str]:

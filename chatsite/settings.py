@@ -11,7 +11,16 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.utils.translation import gettext_lazy as _
 
-from chatsite.env import env_bool, env_choice, env_float, env_int, env_list, env_str, secret_key
+from chatsite.env import (
+    env_bool,
+    env_choice,
+    env_float,
+    env_int,
+    env_list,
+    env_str,
+    env_time_zone,
+    secret_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("CHATSITE_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -195,7 +204,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
-TIME_ZONE = "UTC"
+# Whose midnight a day of usage and quotas begins at, and what the admin tells times in.
+TIME_ZONE = env_time_zone("CHATSITE_TIME_ZONE", "UTC")
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a missing one
@@ -224,6 +234,8 @@ INFERENCE_CHAT_TEMPLATE = env_str("CHATSITE_CHAT_TEMPLATE")
 INFERENCE_MOCK_RATE = env_float("CHATSITE_MOCK_RATE", 20.0)
 # Counts for /metrics go to the database from a thread, which no test's database shall meet.
 INFERENCE_KEEP_METRICS = not TESTING
+INFERENCE_STAFF_SEE_TEXTS = env_bool("CHATSITE_STAFF_SEE_TEXTS", False)
+INFERENCE_KEEP_REQUESTS_DAYS = env_int("CHATSITE_KEEP_REQUESTS_DAYS", 90)
 # First values of the policy row; afterwards it is edited in the admin.
 INFERENCE_POLICY_DEFAULTS = {
     "max_running": env_int("CHATSITE_MAX_RUNNING", 4, minimum=1),

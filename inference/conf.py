@@ -36,6 +36,15 @@ METRICS_SECONDS = 2.0
 WANTED_SECONDS = 120.0
 
 
+# Samples of the queue are for the live page's last hours; usage and history tell of older times.
+KEEP_SAMPLES_DAYS = 7
+# The housekeeper prunes a little each hour, and more often while more is due: never so much at
+# once that a lease or a checkpoint waits for it.
+PRUNE_SECONDS = 3600.0
+PRUNE_GAP_SECONDS = 10.0
+PRUNE_AT_ONCE = 200
+
+
 @dataclass(frozen=True)
 class PolicyDefaults:
     """First values of the policy row."""
@@ -79,6 +88,16 @@ def users_are_isolated() -> bool:
 def metrics_are_kept() -> bool:
     """False under tests: no thread may write behind a test's back."""
     return bool(settings.INFERENCE_KEEP_METRICS)
+
+
+def staff_see_texts() -> bool:
+    """True when staff with the permission may read what people ask and are answered."""
+    return bool(settings.INFERENCE_STAFF_SEE_TEXTS)
+
+
+def keep_requests_days() -> int:
+    """Ended requests older than this many days are pruned; 0 means that they stay."""
+    return int(settings.INFERENCE_KEEP_REQUESTS_DAYS)
 
 
 def is_embedded() -> bool:

@@ -1,5 +1,5 @@
 """Keeps the queue honest: rescues what dead workers left, drops what nobody wants, tells people
-their place.
+their place, prunes what is too old.
 
 One worker at a time does it, by a lease that another takes over when its holder is gone. Two for a
 moment would do no harm: rescues and expiries are transactions, places only news.
@@ -15,6 +15,7 @@ from inference.models import WorkerNode, finished_event
 from inference.publishers import Publisher
 from inference.queue.housekeeping import give_up_house, keeps_house
 from inference.queue.places import Place, places
+from inference.queue.pruning import prune_a_little
 from inference.queue.rescue import expire, rescue
 from inference.queue.samples import take_sample
 
@@ -32,6 +33,7 @@ class Housekeeper:
         self._told_all_at = -conf.PLACES_SECONDS
         self._asked_at: float | None = None
         self._patient_until = 0.0
+        self._prune_at = 0.0
 
     async def take_duty(self, name: str) -> bool:
         """Renews or takes the lease for the worker `name`; True when it is to keep house."""
@@ -68,6 +70,15 @@ class Housekeeper:
         """One point of the charts, by whoever keeps house."""
         if self._on_duty:
             await self._database.call(take_sample)
+
+    async def prune(self) -> None:
+        """A little of what is too old to keep, now and then. Nothing while another keeps house."""
+        now = time.monotonic()
+        if not self._on_duty or now < self._prune_at:
+            return
+        self._prune_at = now + conf.PRUNE_SECONDS
+        if await self._database.call(prune_a_little):
+            self._prune_at = now + conf.PRUNE_GAP_SECONDS
 
     async def tell_places(self) -> None:
         """Sends `request.waiting` to those whose place changed: to the first ones at once, to the

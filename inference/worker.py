@@ -212,6 +212,7 @@ class InferenceWorker:
         on_duty = await self.housekeeper.take_duty(self.node.name)
         if (on_duty or dead) and await self.housekeeper.rescue_and_expire(dead):
             self.wake()
+        await self.housekeeper.prune()
 
     # --- Parts of the steps --------------------------------------------------------------------
 

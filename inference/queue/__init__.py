@@ -1,6 +1,7 @@
 """The request queue: the only writer of request states.
 
-For the web room: submit, abort, snapshot, active_for_user, keep_wanted, finished_event.
+For the web room: submit, abort, snapshot, active_for_user, keep_wanted, finished_event,
+quota_today, and `usage` by name.
 For the worker room: the modules of this package by name. Knows no sockets and no tokens' meaning;
 every function is synchronous and one short transaction.
 """
@@ -12,6 +13,7 @@ from inference.queue.looking import active_for_user, keep_wanted, snapshot
 from inference.queue.owners import move_requests
 from inference.queue.places import Place, places
 from inference.queue.policy import Group
+from inference.queue.quotas import Quota, quota_today
 from inference.queue.submission import NewRequest, submit
 from inference.queue.workers import models_on_offer, ready_workers
 from inference.signals import policy_changed, tell_rejected
@@ -21,6 +23,7 @@ __all__ = [
     "NewRequest",
     "NotFound",
     "Place",
+    "Quota",
     "Refused",
     "abort",
     "active_for_user",
@@ -30,6 +33,7 @@ __all__ = [
     "move_requests",
     "places",
     "policy_changed",
+    "quota_today",
     "ready_workers",
     "snapshot",
     "submit",

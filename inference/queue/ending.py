@@ -19,6 +19,8 @@ STATE_OF_REASON = {
 def end(request: GenerationRequest, reason: str, code: str = "", detail: str = "") -> None:
     """Moves to the last state, saves and records it, in the caller's transaction."""
     request.move_to(STATE_OF_REASON[reason])
+    if not request.model and request.worker is not None:
+        request.model = request.worker.model  # who asked for any: the one that answered
     request.finish_reason = reason
     request.code = code
     request.detail = detail

@@ -15,6 +15,7 @@ from inference.models import GenerationRequest, QueuePolicy
 from inference.queue.admission import check_admission
 from inference.queue.clock import database_now
 from inference.queue.policy import Group, locked_policy, priority_of
+from inference.queue.quotas import tokens_allowed
 
 ChatMessage = dict[str, str]
 
@@ -58,6 +59,7 @@ def _submit(new: NewRequest) -> GenerationRequest:
         policy = locked_policy()
         params = _checked_params(new.params, policy)
         check_admission(policy, new.user_id, new.model)
+        params = _within_quota(params, tokens_allowed(policy, new.user_id, new.group))
         now = database_now()
         request = GenerationRequest.objects.create(
             user_id=new.user_id,
@@ -90,6 +92,12 @@ def _checked_params(given: dict[str, Any], policy: QueuePolicy) -> SamplingParam
     if params.seed is None:
         params = replace(params, seed=secrets.randbelow(MAX_SEED))
     return params
+
+
+def _within_quota(params: SamplingParams, allowed: int | None) -> SamplingParams:
+    if allowed is None or params.max_tokens <= allowed:
+        return params
+    return replace(params, max_tokens=allowed, min_tokens=min(params.min_tokens, allowed))
 
 
 def _checked_messages(messages: list[ChatMessage]) -> tuple[list[ChatMessage], bool]:
