@@ -1,5 +1,5 @@
 """The queue in the Django admin; one module for each thing that staff look at."""
 
-from inference.admin import audit, policy, queue, requests, workers
+from inference.admin import audit, policy, queue, quotas, requests, usage, workers
 
-__all__ = ["audit", "policy", "queue", "requests", "workers"]
+__all__ = ["audit", "policy", "queue", "quotas", "requests", "usage", "workers"]
