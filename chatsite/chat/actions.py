@@ -136,7 +136,7 @@ def _answer(
             params=_chat_params(params.sampling),
             reply_group=user_group(user.pk),
             context={"conversation": str(conversation.id), "message": str(answer.id)},
-            group=_group(user),
+            group=group_of(user),
         )
     )
     answer.request_id = request.public_id
@@ -144,7 +144,8 @@ def _answer(
     return _accepted(client_id, question, answer)
 
 
-def _group(user: User) -> Group:
+def group_of(user: User) -> Group:
+    """Which of the kinds of people that the queue tells apart."""
     if user.is_staff:
         return Group.STAFF
     return Group.GUESTS if user.is_guest else Group.MEMBERS

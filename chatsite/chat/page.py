@@ -9,11 +9,12 @@ from django.utils.translation import get_language
 
 from chatsite.accounts.models import User
 from chatsite.chat import feedback
+from chatsite.chat.actions import group_of
 from chatsite.chat.notices import current_notice
 from chatsite.chat.protocol import MAX_TEXT_BYTES
 from chatsite.chat.routing import SOCKET_PATH
 from inference import conf
-from inference.queue import ready_workers
+from inference.queue import quota_today, ready_workers
 
 
 def page_data(user: User, conversation: UUID | None) -> dict[str, Any]:
@@ -34,13 +35,23 @@ def page_data(user: User, conversation: UUID | None) -> dict[str, Any]:
             "login": reverse("login"),
             "signup": reverse("signup"),
             "logout": reverse("logout"),
+            "quota": reverse("usage-today"),
         },
+        "quota": quota_data(user),
         "engine": engine_data(),
         "limits": {"message_bytes": MAX_TEXT_BYTES, "comment_length": feedback.MAX_COMMENT_LENGTH},
         "feedback": feedback.mode(),
         "notice": current_notice(),
         "language": get_language(),
     }
+
+
+def quota_data(user: User) -> dict[str, Any] | None:
+    """For the chat page, which shows the rest before something is sent; None without a quota."""
+    quota = quota_today(user.pk, group_of(user))
+    if quota is None:
+        return None
+    return {"limit": quota.limit, "left": quota.left, "resets_at": quota.resets_at.isoformat()}
 
 
 def engine_data() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chatsite.chat import views
+from chatsite.chat import usage, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
@@ -19,4 +19,6 @@ urlpatterns = [
         name="conversation-delete",
     ),
     path("messages/<uuid:message_id>/feedback/", views.message_feedback, name="message-feedback"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/today/", usage.today, name="usage-today"),
 ]

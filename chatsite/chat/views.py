@@ -66,7 +66,7 @@ def conversations(request: HttpRequest) -> HttpResponse:
         conversation=OuterRef("pk"), state=Message.State.GENERATING
     )
     rows = (
-        Conversation.objects.filter(user=_person(request))
+        Conversation.objects.filter(user=person(request))
         .annotate(active=Exists(being_answered))
         .order_by("-updated_at")
         .values("id", "title", "updated_at", "active")[:LISTED_CONVERSATIONS]
@@ -106,7 +106,7 @@ def message_feedback(request: HttpRequest, message_id: UUID) -> HttpResponse:
         raise Http404
     try:
         opinion = feedback.read_opinion(request.body)
-        kept = feedback.give_feedback(_person(request), message_id, opinion)
+        kept = feedback.give_feedback(person(request), message_id, opinion)
     except feedback.InvalidOpinion as error:
         return JsonResponse({"code": "invalid", "detail": str(error)}, status=400)
     except (NotFound, SessionEnded):
@@ -114,14 +114,14 @@ def message_feedback(request: HttpRequest, message_id: UUID) -> HttpResponse:
     return JsonResponse({"feedback": feedback.as_json(kept) if kept else None})
 
 
-def _person(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
     return cast(User, request.user)  # the decorators keep strangers out
 
 
 def _own(request: HttpRequest, conversation_id: UUID) -> Conversation:
     """The person's conversation. Absent and somebody else's look the same."""
     rows = Conversation.objects.select_related("user")
-    found = rows.filter(pk=conversation_id, user=_person(request)).first()
+    found = rows.filter(pk=conversation_id, user=person(request)).first()
     if found is None:
         raise Http404(_("There is no such conversation."))
     return found

@@ -32,10 +32,15 @@ def as_csv(requests: QuerySet[GenerationRequest]) -> HttpResponseBase:
 
 async def _lines(requests: QuerySet[GenerationRequest]) -> AsyncIterator[str]:
     yield BOM + line(HEADER)
-    rest = requests
-    while page := await sync_to_async(list)(rest[:PAGE]):
+    page = await _page(requests)
+    while page:
         yield "".join(line(_cells(row)) for row in page)
-        rest = requests.filter(id__lt=page[-1].pk)
+        page = await _page(requests.filter(id__lt=page[-1].pk))
+
+
+@sync_to_async
+def _page(requests: QuerySet[GenerationRequest]) -> list[GenerationRequest]:
+    return list(requests[:PAGE])
 
 
 def _cells(row: GenerationRequest) -> list[Cell]:

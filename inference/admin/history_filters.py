@@ -29,7 +29,7 @@ class ShortPaginator(Paginator):  # type: ignore[type-arg]
     """Counts as far as it lists: to count all of a table reads all of it."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:LISTED_AT_MOST].count())
 
@@ -39,7 +39,7 @@ class _OneOf(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Requests) -> Requests:
         value = self.value()
-        return queryset if value is None else queryset.filter(**{self.parameter_name: value})
+        return queryset if value is None else queryset.filter(**{str(self.parameter_name): value})
 
 
 class ReasonFilter(_OneOf):

@@ -8,11 +8,13 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inference.admin import shown, texts
+from inference.admin.history_dates import date_links
 from inference.admin.history_export import as_csv
 from inference.admin.history_filters import (
     LISTED_AT_MOST,
@@ -105,7 +107,10 @@ class GenerationRequestAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {"listed_at_most": LISTED_AT_MOST, **(extra_context or {})}
-        return super().changelist_view(request, context)
+        response = super().changelist_view(request, context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            response.context_data |= {"dates": date_links(response.context_data["cl"])}
+        return response
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
         """What the list shows for the same address, without its end."""

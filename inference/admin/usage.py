@@ -17,7 +17,7 @@ from inference.admin.read_only import ReadOnlyAdmin
 from inference.admin.usage_table import COLUMNS, TABS, rows_of, total_row
 from inference.models import UsageDay
 from inference.queue.days import today
-from inference.queue.usage import Period, usage_by
+from inference.queue.usage import Period, Usage, tokens_a_day, usage_by
 
 LISTED_AT_MOST = 500
 LONGEST_DAYS = 366
@@ -52,10 +52,12 @@ class UsageAdmin(ReadOnlyAdmin):
         tab = request.GET.get("by", "")
         tab = tab if tab in TABS else "user"
         sort = request.GET.get("sort", "")
-        rows = rows_of(tab, period, sort)
+        by_day: dict[date, Usage] = usage_by("day", period)
+        rows = rows_of(tab, period, by_day, sort)
         if request.GET.get("format") == "csv":
             lines = ([row.name, *row.figures()] for row in rows)
             return small_file(f"usage-by-{tab}", [tab, *COLUMNS], lines)
+        bars = tokens_a_day(period, by_day)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -68,19 +70,12 @@ class UsageAdmin(ReadOnlyAdmin):
             "columns": [(name, title, name == sort) for name, title in COLUMNS.items()],
             "rows": rows[:LISTED_AT_MOST],
             "left_out": max(0, len(rows) - LISTED_AT_MOST),
-            "total": total_row(period),
-            "bars": bars(period),
+            "total": total_row(by_day),
+            "bars": {"days": bars, "most": max(1, *(count for _day, count in bars))},
             "same_period": _address(period, days),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/inference/usageday/change_list.html", context)
-
-
-def bars(period: Period) -> dict[str, Any]:
-    """Computed tokens a day, for the picture."""
-    by_day = usage_by("day", period)
-    tokens = [(day, by_day[day].tokens if day in by_day else 0) for day in period.days()]
-    return {"days": tokens, "most": max(1, *(count for _day, count in tokens))}
 
 
 def _is_period(first: date, last: date) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -27,7 +28,7 @@ COLUMNS: dict[str, str | Promise] = {
     "mean_queue_seconds": gettext_lazy("mean queue time"),
     "queue_seconds": gettext_lazy("total queue time"),
 }
-_KEYS: dict[str, By] = {"user": "user_id", "model": "model", "day": "day"}
+_KEYS: dict[str, By] = {"user": "user_id", "model": "model"}
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ class Row:
         return [f"{v:,.1f} s" if "seconds" in c else number(int(v)) for c, v in shown]
 
 
-def rows_of(tab: str, period: Period, sort: str = "") -> list[Row]:
+def rows_of(tab: str, period: Period, by_day: Mapping[date, Usage], sort: str = "") -> list[Row]:
     """Most used first, days newest first, or by the column `sort`."""
     if tab == "group":
         rows = [Row(_group_name(key), used) for key, used in usage_by_group(period).items()]
     else:
-        found = usage_by(_KEYS[tab], period)
+        found = by_day if tab == "day" else usage_by(_KEYS[tab], period)
         names = _NAMES[tab](found)
         rows = [Row(names[key], used) for key, used in found.items()]
     rows.sort(key=lambda row: row.name, reverse=tab == "day")
@@ -61,9 +62,9 @@ def rows_of(tab: str, period: Period, sort: str = "") -> list[Row]:
     return rows
 
 
-def total_row(period: Period) -> Row:
+def total_row(by_day: Mapping[date, Usage]) -> Row:
     """Of everybody, each request once."""
-    return Row(_("Total"), total(usage_by("model", period).values()))
+    return Row(_("Total"), total(by_day.values()))
 
 
 def _group_name(key: tuple[str, str]) -> str:

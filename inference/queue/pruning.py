@@ -5,7 +5,7 @@ doubles nothing, wherever this is interrupted. Batches are small: the site goes 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
@@ -22,7 +22,7 @@ from inference.queue.usage_days import DayKey, add_to_days
 BATCH = 1000
 
 
-def prune(days: int) -> Iterator[int]:
+def prune(days: int) -> Generator[int, None, None]:
     """Deletes all that is older than this many days, and says after each batch how many it were."""
     oldest = _oldest_kept(days)
     while prunable(days).exists():

@@ -33,10 +33,11 @@ async def export(**query: Any) -> list[bytes]:
     response = await client.get(reverse(EXPORT), query)
     assert response.status_code == 200
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    name = f"requests-{today().isoformat()}.csv"
+    day = await sync_to_async(today)()
+    name = f"requests-{day.isoformat()}.csv"
     assert response["Content-Disposition"] == f'attachment; filename="{name}"'
     assert isinstance(response, StreamingHttpResponse)
-    pieces: AsyncIterator[bytes] = response.streaming_content  # type: ignore[assignment]
+    pieces: AsyncIterator[bytes] = response.streaming_content
     return [piece async for piece in pieces]
 
 

@@ -60,7 +60,7 @@ def test_there_are_many_hostile_texts() -> None:
 
 def test_names_and_errors_come_out_as_text_in_list_and_detail(admin: Client) -> None:
     GenerationRequest.objects.all().delete()
-    row = a_row_of("harmless")
+    row = a_row_of("harm\nless")
     harmless = Elements(get(admin, LIST) + get(admin, DETAIL, row.pk))
     rows = [a_row_of(text) for text in hostile_texts()]
     for page in (1, 2):

@@ -1,10 +1,12 @@
 """Staff see figures. Texts only with the setting and the permission, and each reading is logged."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.admin.models import LogEntry
+from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -116,7 +118,9 @@ async def test_the_export_has_no_texts_even_for_those_who_may_read_them(settings
     client = AsyncClient()
     await client.aforce_login(reader)
     response = await client.get(reverse(EXPORT))
-    content = b"".join([piece async for piece in response.streaming_content]).decode()
+    assert isinstance(response, StreamingHttpResponse)
+    pieces: AsyncIterator[bytes] = response.streaming_content
+    content = b"".join([piece async for piece in pieces]).decode()
     assert "small" in content
     assert not any(secret in content for secret in SECRETS)
 

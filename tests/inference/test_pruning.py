@@ -17,6 +17,7 @@ from inference.queue import move_requests, pruning
 from inference.queue.clock import database_now
 from inference.queue.days import start_of, today
 from inference.queue.usage import Period, Usage, total, usage_by
+from inference.queue.usage_days import add_to_days
 from tests.inference.build import a_policy, a_request, a_user
 from tests.inference.scripted import RememberingPublisher
 
@@ -107,7 +108,7 @@ def test_an_interruption_between_or_in_batches_counts_everything_exactly_once(
     assert (GenerationRequest.objects.count(), rounded(used())) == (7, before)
 
     with monkeypatch.context() as patch:  # killed after it was added, before it was deleted
-        patch.setattr(pruning, "add_to_days", _then_fail(pruning.add_to_days))
+        patch.setattr(pruning, "add_to_days", _then_fail(add_to_days))
         with pytest.raises(KeyboardInterrupt):
             list(pruning.prune(30))
     assert (GenerationRequest.objects.count(), rounded(used())) == (7, before)

@@ -5,6 +5,7 @@ import { ComposerController } from "./composer.js";
 import { ConnectionController, signIn } from "./connection.js";
 import { ConversationController } from "./conversation.js";
 import { DrawerController } from "./drawer.js";
+import { QuotaController } from "./quota.js";
 import { SidebarController } from "./sidebar.js";
 
 const SIGNED_OUT = 401;
@@ -39,6 +40,7 @@ export class PageController {
     });
     this.#drawer = new DrawerController(sidebar, stage);
     new ConnectionController(stage, socket, page.urls);
+    new QuotaController(stage, session, page.urls.quota, page.quota);
     this.#listen(socket);
   }
 

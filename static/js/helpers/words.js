@@ -3,6 +3,7 @@
 const LANGUAGE = document.documentElement.lang || "en";
 const ORDINALS = new Intl.PluralRules(LANGUAGE, { type: "ordinal" });
 const MINUTES_FROM_SECONDS = 90;
+const HOURS_FROM_SECONDS = 90 * 60;
 
 /** “You are next”, “3rd of 7 waiting”. */
 export function placeWords(position, waiting) {
@@ -86,12 +87,37 @@ export function retryWords(seconds) {
   if (seconds <= 0) {
     return gettext("You can try again now.");
   }
+  if (seconds >= HOURS_FROM_SECONDS) {
+    const hours = Math.ceil(seconds / 3600);
+    const words = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours);
+    return interpolate(words, { count: number(hours) }, true);
+  }
+  if (seconds >= MINUTES_FROM_SECONDS) {
+    const minutes = Math.ceil(seconds / 60);
+    const words = ngettext(
+      "Try again in %(count)s minute.",
+      "Try again in %(count)s minutes.",
+      minutes,
+    );
+    return interpolate(words, { count: number(minutes) }, true);
+  }
   const words = ngettext(
     "Try again in %(count)s second.",
     "Try again in %(count)s seconds.",
     seconds,
   );
   return interpolate(words, { count: number(seconds) }, true);
+}
+
+/** “12,345 of 50,000 tokens left today”. */
+export function quotaWords(left, limit, resetsAt) {
+  const time = resetsAt.toLocaleTimeString(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
+  if (left <= 0) {
+    const words = gettext("Your tokens for today are used up. They come back at %(time)s.");
+    return interpolate(words, { time }, true);
+  }
+  const values = { left: number(left), limit: number(limit) };
+  return interpolate(gettext("%(left)s of %(limit)s tokens left today"), values, true);
 }
 
 function ordinal(value) {
