@@ -11,10 +11,10 @@ from inference.queue.usage import Usage
 
 # One statement for each row, so that two who add to one row lose nothing.
 _ADD = """
-INSERT INTO inference_usageday AS kept (user_id, day, model, "group",
+INSERT INTO inference_usageday AS kept (user_id, day, model, person_group,
     requests, prompt_tokens, cached_tokens, completion_tokens, queue_seconds)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (user_id, day, model, "group") DO UPDATE SET
+ON CONFLICT (user_id, day, model, person_group) DO UPDATE SET
     requests = kept.requests + excluded.requests,
     prompt_tokens = kept.prompt_tokens + excluded.prompt_tokens,
     cached_tokens = kept.cached_tokens + excluded.cached_tokens,

@@ -7,7 +7,6 @@ where staff may see texts at all.
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from chatsite.chat.admin.figures_only import FiguresOnly
 from chatsite.chat.feedback_export import FIELDS, line_of
 from chatsite.chat.models import Feedback
+from inference import conf
 
 if TYPE_CHECKING:
     _FeedbackAdmin = admin.ModelAdmin[Feedback]
@@ -93,8 +93,7 @@ def _may_export(request: HttpRequest) -> bool:
 
 
 def _shows_texts(request: HttpRequest) -> bool:
-    is_on = getattr(settings, "INFERENCE_STAFF_SEE_TEXTS", False)
-    return bool(is_on) and request.user.has_perm("inference.read_texts")
+    return conf.staff_see_texts() and request.user.has_perm("inference.read_texts")
 
 
 async def _lines(rows: QuerySet[Feedback]) -> AsyncIterator[str]:
