@@ -64,7 +64,9 @@ def _prune_batch(oldest: datetime, size: int) -> int:
     found = _ended_before(oldest).order_by("ended_at").values_list("id", "user_id")[:size]
     users = dict(found)
     # People before their requests, as where a guest becomes an account holder.
-    people = get_user_model().objects.select_for_update().filter(pk__in=set(users.values()))
+    people = (
+        get_user_model().objects.select_for_update(no_key=True).filter(pk__in=set(users.values()))
+    )
     list(people.order_by("pk").values_list("pk"))
     chosen = GenerationRequest.objects.select_for_update().filter(pk__in=users)
     rows = list(chosen.order_by("id").only(*_READ))
