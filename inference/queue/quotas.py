@@ -46,21 +46,31 @@ class Quota:
 
 def quota_today(user_id: int, group: Group) -> Quota | None:
     """As things stand, for people to see; None for somebody without a limit."""
-    return _quota(current_policy(), user_id, group, database_now())
+    limit = _daily_limit(current_policy(), group, quotas_of_groups(user_id))
+    return _quota(limit, user_id, database_now()) if limit else None
 
 
-def tokens_allowed(policy: QueuePolicy, user_id: int, group: Group) -> int | None:
+def tokens_allowed(
+    policy: QueuePolicy, user_id: int, group: Group, of_groups: list[int]
+) -> int | None:
     """What a new request may take; None means any number. Raises `Refused` when nothing is left.
 
     Under the policy lock nobody else's submit comes in between, so several at once cannot take the
     same tokens.
     """
+    limit = _daily_limit(policy, group, of_groups)
+    if not limit:
+        return None
     now = database_now()
-    quota = _quota(policy, user_id, group, now)
-    if quota is None or quota.free:
-        return None if quota is None else quota.free
+    quota = _quota(limit, user_id, now)
+    if quota.free:
+        return quota.free
+    raise _refusal(quota, now)
+
+
+def _refusal(quota: Quota, now: datetime) -> Refused:
     if quota.left:
-        raise Refused(
+        return Refused(
             "quota",
             _(
                 "What is left of your tokens for today (%(left)s of %(limit)s) is kept for your "
@@ -69,7 +79,7 @@ def tokens_allowed(policy: QueuePolicy, user_id: int, group: Group) -> int | Non
             % {"left": f"{quota.left:,}", "limit": f"{quota.limit:,}"},
             float(math.ceil(service_seconds())),
         )
-    raise Refused(
+    return Refused(
         "quota",
         _("Your tokens for today are used up (%(used)s of %(limit)s). They come back at %(time)s.")
         % {
@@ -81,10 +91,14 @@ def tokens_allowed(policy: QueuePolicy, user_id: int, group: Group) -> int | Non
     )
 
 
-def daily_limit(policy: QueuePolicy, user_id: int, group: Group) -> int:
-    """The highest quota of the person's groups, else that of their kind; 0 means no limit."""
+def quotas_of_groups(user_id: int) -> list[int]:
+    """What the groups that the person is in allow each of their members."""
     quotas = GroupQuota.objects.filter(group__user=user_id)
-    of_groups = list(quotas.values_list("daily_tokens", flat=True))
+    return list(quotas.values_list("daily_tokens", flat=True))
+
+
+def _daily_limit(policy: QueuePolicy, group: Group, of_groups: list[int]) -> int:
+    """The highest of the person's groups, else that of their kind; 0 means no limit."""
     if of_groups:
         return 0 if 0 in of_groups else max(of_groups)
     of_kinds = {
@@ -95,10 +109,7 @@ def daily_limit(policy: QueuePolicy, user_id: int, group: Group) -> int:
     return of_kinds[group]
 
 
-def _quota(policy: QueuePolicy, user_id: int, group: Group, now: datetime) -> Quota | None:
-    limit = daily_limit(policy, user_id, group)
-    if not limit:
-        return None
+def _quota(limit: int, user_id: int, now: datetime) -> Quota:
     day = day_of(now)
     mine = GenerationRequest.objects.filter(user_id=user_id)
     todays = mine.filter(Q(ended_at__gte=start_of(day)) | Q(ended_at__isnull=True))

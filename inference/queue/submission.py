@@ -15,7 +15,7 @@ from inference.models import GenerationRequest, QueuePolicy
 from inference.queue.admission import check_admission
 from inference.queue.clock import database_now
 from inference.queue.policy import Group, locked_policy, priority_of
-from inference.queue.quotas import tokens_allowed
+from inference.queue.quotas import quotas_of_groups, tokens_allowed
 
 ChatMessage = dict[str, str]
 
@@ -55,11 +55,13 @@ def submit(new: NewRequest) -> GenerationRequest:
 
 def _submit(new: NewRequest) -> GenerationRequest:
     messages, truncated = _checked_messages(new.messages)
+    of_groups = quotas_of_groups(new.user_id)  # nobody has to wait for this one
     with transaction.atomic():
         policy = locked_policy()
         params = _checked_params(new.params, policy)
         check_admission(policy, new.user_id, new.model)
-        params = _within_quota(params, tokens_allowed(policy, new.user_id, new.group))
+        allowed = tokens_allowed(policy, new.user_id, new.group, of_groups)
+        params = _within_quota(params, allowed)
         now = database_now()
         request = GenerationRequest.objects.create(
             user_id=new.user_id,
