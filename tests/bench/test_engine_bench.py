@@ -36,6 +36,7 @@ def a_model(context: int = 256) -> Any:
     return shapes.a_model("tiny", torch.float32, torch.device("cpu"), context, seed=0)
 
 
+@pytest.mark.long
 def test_every_contender_answers_everybody_with_the_same_tokens() -> None:
     plan = Plan(concurrency=(1, 3), prompt=20, new=6, peers=PEERS, repeats=2, seed=0)
     outcome = measure(a_model(), plan, lambda line: None)

@@ -137,6 +137,7 @@ async def test_presses_in_a_row_leave_the_last_one_stored(alice: Visitor) -> Non
     await _shows(alice, bad=True)
 
 
+@pytest.mark.long
 async def test_without_feedback_there_are_no_buttons(start_site: StartSite, visit: Visit) -> None:
     alice = await visit(start_site(mock_rate=400, env={"CHATSITE_FEEDBACK": "off"}))
     await alice.ask("mock:length=8")

@@ -189,7 +189,7 @@ async def test_a_drained_worker_finishes_and_the_other_takes_what_comes(
     )
     ann, bob = await visit(site), await visit(site)
     desk = await open_desk(site)
-    await ann.ask("mock:length=60")
+    await ann.ask("mock:length=40")
     await ann.sees("running")
     await desk.counts(1, 0)
     rows = desk.hook("worker-row")
@@ -210,6 +210,8 @@ async def test_a_drained_worker_finishes_and_the_other_takes_what_comes(
     await ann.sees("waiting")
     await drained.get_by_test_id("undrain").click()
     await ann.sees("complete")
+    await bob.stop()
+    await bob.sees("aborted")
 
 
 async def test_the_page_comes_back_by_itself_and_shows_what_is(

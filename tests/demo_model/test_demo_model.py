@@ -99,6 +99,7 @@ def test_most_unseen_questions_are_answered_right(model: Model, topic: str) -> N
     assert exact_share(*model, seed=11, topic=topic) >= 0.8
 
 
+@pytest.mark.long
 def test_training_makes_a_model_that_loads_and_learns(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     recipe = Recipe(

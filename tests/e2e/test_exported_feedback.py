@@ -35,6 +35,7 @@ def _exported(site: Site) -> dict[str, Any]:
     return exported
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_the_bundled_model_says_the_same_again_from_an_exported_line(
     start_site: StartSite, come_in: ComeIn

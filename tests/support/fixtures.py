@@ -16,10 +16,17 @@ from tests.support.redis_server import RedisServer
 from tests.support.site import Plan, Site, SiteBuilder, Topology
 
 DatabaseKind = Literal["sqlite", "postgres"]
+# Both of each are in the two that every run has; the others are for the long one.
 COMBINATIONS = [
     pytest.param(("embedded", "sqlite"), id="embedded-sqlite"),
-    pytest.param(("embedded", "postgres"), id="embedded-postgres", marks=[pytest.mark.postgres]),
-    pytest.param(("split", "sqlite"), id="split-sqlite", marks=[pytest.mark.redis]),
+    pytest.param(
+        ("embedded", "postgres"),
+        id="embedded-postgres",
+        marks=[pytest.mark.postgres, pytest.mark.long],
+    ),
+    pytest.param(
+        ("split", "sqlite"), id="split-sqlite", marks=[pytest.mark.redis, pytest.mark.long]
+    ),
     pytest.param(
         ("split", "postgres"),
         id="split-postgres",
