@@ -52,6 +52,7 @@ def test_figures_count_the_measured_time_only() -> None:
     assert found.from_event.p99 == pytest.approx(0.3)
 
 
+@pytest.mark.long
 @pytest.mark.redis
 @pytest.mark.slow
 def test_a_small_run_delivers_everything_and_leaves_nothing(

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,8 @@ from playwright.async_api import Browser, Locator, expect
 from tests.browser.conftest import Visit
 from tests.support.browser import PATIENCE_MS, Visitor
 from tests.support.client import Person
-from tests.support.fixtures import ComeIn, StartSite
-from tests.support.site import Site
+from tests.support.fixtures import ComeIn, Sites, StartSite
+from tests.support.site import Plan, Site
 from tests.support.staff import hire, sign_in
 
 PAGE = "/admin/inference/queue/"
@@ -56,14 +57,34 @@ class Desk:
 OpenDesk = Callable[[Site], Awaitable[Desk]]
 
 
+@pytest.fixture(scope="module")
+def _common_site(sites: Sites) -> Iterator[Site]:
+    site = sites.make(Plan(mock_rate=20))
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(_common_site: Site) -> Iterator[Site]:
+    """N=2, Q=12, shared by tests that change no more than rows; nobody waits or runs."""
+    _common_site.database.set_policy(max_running=2, max_waiting=12, paused=False)
+    yield _common_site
+    empty = "UPDATE inference_generationrequest SET abort_requested = %s WHERE ended_at IS NULL"
+    _common_site.database.set_policy(max_running=9, max_waiting=12, paused=False)
+    _common_site.database.execute(empty, [True])
+    _common_site.wait_until(lambda: not _active(_common_site), "requests did not end")
+
+
 @pytest.fixture
 async def open_desk(browser: Browser) -> AsyncIterator[OpenDesk]:
-    """Hires dora, who may watch and steer, and opens the live page for her."""
+    """Hires somebody who may watch and steer, and opens the live page for them."""
     desks: list[Desk] = []
 
     async def opened(site: Site) -> Desk:
-        hire(site.database, "dora", *STEERING)
-        desk = Desk(await sign_in(browser, site, "dora", PAGE))
+        name = f"dora-{secrets.token_hex(3)}"
+        hire(site.database, name, *STEERING)
+        desk = Desk(await sign_in(browser, site, name, PAGE))
         desks.append(desk)
         await desk.is_live()
         return desk
@@ -81,9 +102,8 @@ async def name_of(visitor: Visitor) -> str:
 
 
 async def test_staff_watch_two_people_stream_and_a_third_starts_when_n_grows(
-    start_site: StartSite, visit: Visit, open_desk: OpenDesk
+    site: Site, visit: Visit, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=2, mock_rate=20)
     ann, bob, cy = [await visit(site) for _ in range(3)]
     desk = await open_desk(site)
     await desk.counts(0, 0)
@@ -115,9 +135,8 @@ async def _tokens_grow(desk: Desk, user: str) -> None:
 
 
 async def test_pause_holds_everybody_and_resume_lets_them_go(
-    start_site: StartSite, visit: Visit, open_desk: OpenDesk
+    site: Site, visit: Visit, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=2, mock_rate=20)
     ann = await visit(site)
     desk = await open_desk(site)
     await desk.hook("pause").click()
@@ -136,9 +155,9 @@ async def test_pause_holds_everybody_and_resume_lets_them_go(
 
 
 async def test_staff_reorder_the_queue_and_abort_what_waits_and_what_runs(
-    start_site: StartSite, visit: Visit, open_desk: OpenDesk
+    site: Site, visit: Visit, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=1, mock_rate=20)
+    site.database.set_policy(max_running=1)
     people = [await visit(site) for _ in range(4)]
     names = [await name_of(visitor) for visitor in people]
     desk = await open_desk(site)
@@ -231,9 +250,8 @@ async def test_the_page_comes_back_by_itself_and_shows_what_is(
 
 
 async def test_who_loses_the_right_sees_nothing_more(
-    start_site: StartSite, come_in: ComeIn, open_desk: OpenDesk
+    site: Site, come_in: ComeIn, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=1, mock_rate=20)
     desk = await open_desk(site)
     site.database.execute("DELETE FROM accounts_user_user_permissions")
     await expect(desk.hook("connection")).to_have_text(
@@ -247,9 +265,8 @@ async def test_who_loses_the_right_sees_nothing_more(
 
 
 async def test_limits_that_are_wrong_are_named_and_what_is_being_typed_stays(
-    start_site: StartSite, open_desk: OpenDesk
+    site: Site, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=2)
     desk = await open_desk(site)
     n, q = desk.page.get_by_label("Running at once"), desk.page.get_by_label("Waiting at most")
     await n.fill("0")
@@ -268,9 +285,8 @@ async def test_limits_that_are_wrong_are_named_and_what_is_being_typed_stays(
 
 
 async def test_the_rows_of_the_page_are_those_of_the_database_after_many_changes(
-    start_site: StartSite, come_in: ComeIn, open_desk: OpenDesk
+    site: Site, come_in: ComeIn, open_desk: OpenDesk
 ) -> None:
-    site = start_site(n=2, q=12, mock_rate=100)
     desk = await open_desk(site)
     people = [await come_in(site) for _ in range(6)]
     dice = random.Random(5)

@@ -6,9 +6,11 @@ from tests.support.fixtures import ComeIn, StartSite
 from tests.support.processes import has_imported_torch, marked
 from tests.support.site import Site
 
+SPLIT = pytest.param("split", marks=[pytest.mark.redis, pytest.mark.long])
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("topology", ["embedded", pytest.param("split", marks=pytest.mark.redis)])
+@pytest.mark.parametrize("topology", ["embedded", SPLIT])
 async def test_hello_gets_text_and_only_the_engine_process_imports_torch(
     start_site: StartSite, come_in: ComeIn, topology: str
 ) -> None:

@@ -48,7 +48,7 @@ async def _ask(person: Person, seed: int, message: str = MESSAGE) -> Asked:
 # --- Ten of many --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [40, pytest.param(100, marks=[pytest.mark.long])])
+@pytest.mark.parametrize("size", [20, pytest.param(100, marks=[pytest.mark.long])])
 async def test_ten_of_many_are_aborted_and_all_others_are_whole(
     theatre: Theatre, come_in: ComeIn, size: int
 ) -> None:
