@@ -16,11 +16,8 @@ ALL = ["tests/inference", "tests/monitor", "tests/telemetry", "tests/chat", "tes
 # Where locks, times, constraints or statements of our own decide.
 MOST = [
     "tests/inference",
-    "tests/telemetry",
     "tests/monitor/test_state.py",
-    "tests/monitor/test_actions.py",
     "tests/chat/test_chat_actions.py",
-    "tests/chat/test_feedback.py",
     "tests/accounts/test_guests.py",
 ]
 # What these are about does not reach the database.

@@ -5,6 +5,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,11 +119,18 @@ async def test_staff_watch_two_people_stream_and_a_third_starts_when_n_grows(
     pressed = time.monotonic()
     await desk.page.get_by_role("button", name="Save the limits").click()
     await cy.sees("running")
-    started = time.monotonic() - pressed
+    seen = time.monotonic() - pressed
     await desk.counts(3, 0)
     await _tokens_grow(desk, await name_of(cy))
-    print(f"N from 2 to 3: the third started after {started:.2f} s")
+    started = _seconds_from_the_change_to_the_last_claim(site)
+    print(f"N from 2 to 3: started {started:.2f} s after the change, seen {seen:.2f} s after Save")
     assert started < 1.0
+
+
+def _seconds_from_the_change_to_the_last_claim(site: Site) -> float:
+    ((changed,),) = site.database.execute("SELECT max(action_time) FROM django_admin_log")
+    ((claimed,),) = site.database.execute("SELECT max(claimed_at) FROM inference_generationrequest")
+    return (datetime.fromisoformat(claimed) - datetime.fromisoformat(changed)).total_seconds()
 
 
 async def _tokens_grow(desk: Desk, user: str) -> None:
