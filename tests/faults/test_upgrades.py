@@ -8,6 +8,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.crowd import Crowd
@@ -21,7 +22,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.site import Plan, Site
 
 # What the newest version is upgraded from. Set it anew when a version is released.
-PREVIOUS = "f3bd434"
+PREVIOUS = "bcf345c"
 
 pytestmark = [pytest.mark.redis, pytest.mark.long]
 
@@ -69,7 +70,10 @@ def site(
     """Two web processes and two workers may come; the database is of the previous version."""
     plan = Plan(topology="split", web=2, workers=2, n=20)
     database = Database(own_postgres.create_database())
-    site = Site(plan, sites.builder.folder_for("upgrade"), database, own_redis.url)
+    folder = sites.builder.folder_for("upgrade")
+    (folder / "static").unlink()  # those of all other sites; here both versions put their own
+    (folder / "static").mkdir()
+    site = Site(plan, folder, database, own_redis.url)
     manage(site, previous, "migrate")
     manage(site, previous, "collectstatic", "--noinput")
     return site
@@ -96,6 +100,7 @@ async def upgrade(site: Site, crowd: Crowd, previous: Path) -> None:
     await crowd.enter()
     began = time.monotonic()
     await asyncio.to_thread(manage, site, ROOT, "migrate")
+    await asyncio.to_thread(manage, site, ROOT, "collectstatic", "--noinput")
     await crowd.until_all_grew(time.monotonic())  # old on the new tables
 
     site.start_web(1)
@@ -103,6 +108,9 @@ async def upgrade(site: Site, crowd: Crowd, previous: Path) -> None:
     for person in crowd.people[::2]:
         person.move_to(site.urls[1:])
     await crowd.until_all_grew(time.monotonic() + 4)  # the new web, the old worker
+    for url in site.urls:
+        page = await asyncio.to_thread(httpx.get, f"{url}/accounts/login/")
+        assert page.status_code == 200, page.text  # each finds its own static files
 
     site.start_worker(1)
     await asyncio.sleep(4)
