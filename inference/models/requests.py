@@ -34,7 +34,7 @@ class GenerationRequest(models.Model):
 
     # The key grows in the order of arrival (submits hold the policy row), so it is the FIFO order.
     id = models.BigAutoField(primary_key=True)
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
@@ -57,7 +57,12 @@ class GenerationRequest(models.Model):
     context = models.JSONField(default=dict, blank=True)
 
     worker = models.ForeignKey(
-        WorkerNode, on_delete=models.SET_NULL, null=True, blank=True, related_name="requests"
+        WorkerNode,
+        verbose_name=_("worker"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="requests",
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
