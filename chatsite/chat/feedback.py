@@ -20,7 +20,7 @@ from chatsite.chat.history import ChatMessage, prompt_for
 from chatsite.chat.models import Feedback, Message
 from chatsite.chat.signals import tell_feedback
 from chatsite.chat.texts import UnstorableText, storable
-from inference.models import GenerationRequest
+from inference.models import TEXT_PARAMS, GenerationRequest
 from inference.queue import NotFound
 
 MAX_COMMENT_LENGTH = 2_000
@@ -97,6 +97,11 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
     return {"rating": feedback.rating, "comment": feedback.comment}
 
 
+def figures_of(params: dict[str, Any]) -> dict[str, Any]:
+    """Without those that people write themselves."""
+    return {name: value for name, value in params.items() if name not in TEXT_PARAMS}
+
+
 def _comment(value: Any) -> str | None:
     if value is None:
         return None
@@ -141,6 +146,8 @@ def _keep_what_made_it(feedback: Feedback, answer: Message) -> None:
         feedback.model = request.model or (request.worker.model if request.worker else "")
         feedback.params = request.params
     keeps_texts = mode() == Mode.TEXTS
+    if not keeps_texts:
+        feedback.params = figures_of(feedback.params)
     feedback.answer = answer.text if keeps_texts else ""
     feedback.prompt = _prompt(request, feedback, answer) if keeps_texts else None
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest
 
 from chatsite.accounts.signals import tell_after_commit
@@ -37,7 +37,7 @@ def site_notice(request: HttpRequest) -> dict[str, Callable[[], str]]:
 def _notice_for_page() -> str:
     try:
         return current_notice()
-    except DatabaseError:
+    except Error:
         # A page that needs no database must not need one for this.
         logger.warning("The notice could not be read.", exc_info=True)
         return ""

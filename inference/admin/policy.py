@@ -1,8 +1,10 @@
 """The policy row, all of it; the live page has the limits that are changed most."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
 
 from inference.admin.policy_forms import PolicyForm
@@ -31,4 +33,5 @@ class QueuePolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Only what was changed here: somebody may have changed another limit meanwhile."""
         change_policy(**form.changes())
-        ring(doorbell_changed())
+        # The whole page is one transaction, and the lock lasts as long.
+        transaction.on_commit(partial(ring, doorbell_changed()))

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from inference.models import QueuePolicy
+from inference.queue.steering import HIGHEST_PRIORITY, LOWEST_PRIORITY, priority_sentence
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[QueuePolicy]
@@ -25,6 +26,9 @@ class PolicyForm(_ModelForm):
         for name in ("max_running", "max_new_tokens"):
             if cleaned.get(name) == 0:
                 self.add_error(name, _("Must be at least 1. To stop the queue, pause it."))
+        for name in ("priority_staff", "priority_members", "priority_guests"):
+            if not LOWEST_PRIORITY <= cleaned.get(name, 0) <= HIGHEST_PRIORITY:
+                self.add_error(name, priority_sentence())
         return cleaned
 
     def changes(self) -> dict[str, Any]:

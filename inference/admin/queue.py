@@ -20,6 +20,7 @@ from inference.monitor.access import may_steer, may_watch
 from inference.monitor.routing import SOCKET_PATH
 from inference.queue.policy import current_policy
 from inference.queue.samples import samples_of
+from inference.queue.steering import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 MOST_POINTS = 360
 LONGEST_MINUTES = 24 * 60
@@ -88,6 +89,7 @@ def _context(user: Any) -> dict[str, Any]:
             "can_steer": can_steer,
             "base": reverse("admin:inference_queue_changelist"),
             "history": history if user.has_perm("inference.view_generationrequest") else "",
+            "priorities": {"lowest": LOWEST_PRIORITY, "highest": HIGHEST_PRIORITY},
             "language": get_language(),
         },
     }

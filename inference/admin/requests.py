@@ -26,7 +26,7 @@ from inference.admin.history_filters import (
 )
 from inference.admin.read_only import ReadOnlyAdmin
 from inference.admin.timeline import timeline_of
-from inference.models import GenerationRequest
+from inference.models import TEXT_PARAMS, GenerationRequest
 from inference.queue.clock import database_now
 
 # Everything else in the address could ask about texts: `?messages__icontains=…` answers yes or no.
@@ -186,4 +186,4 @@ class GenerationRequestAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("sampling params"))
     def sampling(self, row: GenerationRequest) -> str:
         """Numbers only: what people write themselves is among the texts."""
-        return shown.pairs({k: v for k, v in row.params.items() if k not in texts.TEXT_PARAMS})
+        return shown.pairs({k: v for k, v in row.params.items() if k not in TEXT_PARAMS})

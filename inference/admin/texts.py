@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from inference import conf
-from inference.models import GenerationRequest
+from inference.models import TEXT_PARAMS, GenerationRequest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,3 @@ def texts_of(key: int) -> Texts:
     messages, answer, params = rows.values_list("messages", "output_text", "params").get()
     turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in messages]
     return Texts(turns, answer, {name: params[name] for name in TEXT_PARAMS if params.get(name)})
-
-
-# People write these themselves.
-TEXT_PARAMS = ("stop", "logit_bias")

@@ -54,7 +54,7 @@ def rows_of(tab: str, period: Period, by_day: Mapping[date, Usage], sort: str = 
     else:
         found = by_day if tab == "day" else usage_by(_KEYS[tab], period)
         names = _NAMES[tab](found)
-        rows = [Row(names[key], used) for key, used in found.items()]
+        rows = [Row(names.get(key, "–"), used) for key, used in found.items()]
     rows.sort(key=lambda row: row.name, reverse=tab == "day")
     if sort in COLUMNS or tab != "day":
         column = sort if sort in COLUMNS else "tokens"

@@ -9,10 +9,16 @@ processes of the last version still write these rows.
 
 from inference.models.figures import MetricTotal, QueueSample, UsageDay
 from inference.models.policy import GroupQuota, Queue, QueuePolicy
-from inference.models.requests import GenerationRequest, as_public_id, finished_event
+from inference.models.requests import (
+    TEXT_PARAMS,
+    GenerationRequest,
+    as_public_id,
+    finished_event,
+)
 from inference.models.workers import HousekeeperLease, WorkerNode
 
 __all__ = [
+    "TEXT_PARAMS",
     "GenerationRequest",
     "GroupQuota",
     "HousekeeperLease",

@@ -13,6 +13,9 @@ from inference.messages import MessageFinished
 from inference.metrics import timings_of
 from inference.models.workers import WorkerNode
 
+# Sampling params that people write themselves: no figures, but texts like the prompt.
+TEXT_PARAMS = ("stop", "logit_bias")
+
 
 class GenerationRequest(models.Model):
     """One answer to be made: the durable truth about it from the click to the last token."""

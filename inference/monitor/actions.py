@@ -44,9 +44,10 @@ def steers(action: Action) -> Action:
 
 @steers
 def abort_request(request: HttpRequest, public_id: str) -> JsonResponse:
-    if snapshot(public_id, request.user).is_over:
-        raise NotPossible(_("This request is over already."))
+    was_over = snapshot(public_id, request.user).is_over
     row = abort(public_id, request.user)
+    if was_over or (row.is_over and row.state != GenerationRequest.State.ABORTED):
+        raise NotPossible(_("This request is over already."))
     _note(request, row, _("Aborted on the live page."))
     if row.is_over:  # it waited, so no worker will say that it ended
         tell_ended(row)

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 SECONDS = 1.0
 # After an action a page may ask for a look at once; never more often than this.
 SOONEST_SECONDS = 0.2
+# A page takes a longer silence for a lost connection.
+QUIET_SECONDS = 5.0
 
 Watcher = Callable[[str], None]
 Read = Callable[[int | None], Awaitable["Reading"]]
@@ -41,6 +43,7 @@ class MonitorFeed:
         self._state: State | None = None
         self._sample: int | None = None
         self._in_trouble = False
+        self._told_at = 0.0
 
     def join(self, watcher: Watcher) -> None:
         """From now on `watcher` gets frames: first a whole `state`, then an `update` for each
@@ -80,7 +83,7 @@ class MonitorFeed:
         before, self._state = self._state, self._with_rates(state)
         if before is None or self._in_trouble:
             self._tell(self.whole())
-        elif (changed := changes(before, self._state)) or samples:
+        elif (changed := changes(before, self._state)) or samples or self._is_quiet():
             self._tell(_frame("update", {**changed, "samples": samples}))
         self._in_trouble = False
 
@@ -95,7 +98,11 @@ class MonitorFeed:
                 pass
             self._asked.clear()
 
+    def _is_quiet(self) -> bool:
+        return time.monotonic() - self._told_at >= QUIET_SECONDS
+
     def _tell(self, frame: str) -> None:
+        self._told_at = time.monotonic()
         for watcher in list(self._watchers):
             watcher(frame)
 

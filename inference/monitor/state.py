@@ -109,15 +109,17 @@ def _request(columns: Row) -> Row:
 
 
 def _mark_held_back(policy: QueuePolicy, running: Iterable[Row], waiting: Iterable[Row]) -> None:
-    """Notes who may not start now whatever comes free, as `ordering` passes them over."""
+    """Notes why somebody may not start now whatever comes free, as `ordering` passes them over."""
     running = list(running)
     share = policy.max_running_per_user
     turns = Counter(row["user_id"] for row in running)
     a_suspect_runs = any(row["suspect"] for row in running)
     for row in waiting:
         turns[row["user_id"]] += 1
-        over = bool(share) and turns[row["user_id"]] > share
-        row["held_back"] = over or (row["suspect"] and a_suspect_runs)
+        if share and turns[row["user_id"]] > share:
+            row["held_back"] = "share"
+        else:
+            row["held_back"] = "suspect" if row["suspect"] and a_suspect_runs else ""
 
 
 def _workers(running: Counter[str]) -> dict[str, Row]:

@@ -9,6 +9,9 @@ from inference.models import GenerationRequest, as_public_id
 from inference.queue.clock import database_now
 from inference.queue.ordering import active_requests, waiting_requests
 
+# Who may watch and steer may touch everybody's.
+STEERS = ("inference.watch_queue", "inference.steer_queue")
+
 
 def snapshot(public_id: str, user: Any) -> GenerationRequest:
     """The request with its text so far. Raises `NotFound` if it is absent or not the user's (or
@@ -21,7 +24,7 @@ def visible(requests: Any, public_id: str, user: Any) -> GenerationRequest:
     """The request out of `requests`, if this person may touch it. Raises `NotFound`."""
     key = as_public_id(public_id)
     mine = requests.filter(public_id=key) if key else requests.none()
-    if not (user.is_staff and user.has_perm("inference.steer_queue")):
+    if not (user.is_staff and user.has_perms(STEERS)):
         mine = mine.filter(user_id=user.pk)
     found: GenerationRequest | None = mine.first()
     if found is None:

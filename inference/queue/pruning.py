@@ -20,13 +20,18 @@ from inference.queue.usage import Usage
 from inference.queue.usage_days import DayKey, add_to_days
 
 BATCH = 1000
+# A century: longer than any calendar here reaches back.
+LONGEST_DAYS = 36_500
 
 
 def prune(days: int) -> Generator[int, None, None]:
-    """Deletes all that is older than this many days, and says after each batch how many it were."""
+    """Deletes all that is older than this many days, and says after each batch how many it were.
+
+    What somebody else works with right now is left for the next time.
+    """
     oldest = _oldest_kept(days)
-    while prunable(days).exists():
-        yield _prune_batch(oldest, BATCH)
+    while deleted := _prune_batch(oldest, BATCH):
+        yield deleted
     prune_samples()
 
 
@@ -51,7 +56,7 @@ def prune_samples() -> int:
 
 def _oldest_kept(days: int) -> datetime:
     # Whole days only: today's rows, of which quotas tell, are never among them.
-    return start_of(today() - timedelta(days=days))
+    return start_of(today() - timedelta(days=min(days, LONGEST_DAYS)))
 
 
 def _ended_before(moment: datetime) -> QuerySet[GenerationRequest]:
@@ -63,12 +68,12 @@ def _ended_before(moment: datetime) -> QuerySet[GenerationRequest]:
 def _prune_batch(oldest: datetime, size: int) -> int:
     found = _ended_before(oldest).order_by("ended_at").values_list("id", "user_id")[:size]
     users = dict(found)
-    # People before their requests, as where a guest becomes an account holder.
-    people = (
-        get_user_model().objects.select_for_update(no_key=True).filter(pk__in=set(users.values()))
-    )
-    list(people.order_by("pk").values_list("pk"))
-    chosen = GenerationRequest.objects.select_for_update().filter(pk__in=users)
+    # People before their requests, as where a guest becomes an account holder; waiting for none,
+    # as the worker's leases wait for this.
+    people = get_user_model().objects.select_for_update(no_key=True, skip_locked=True)
+    held = list(people.filter(pk__in=set(users.values())).values_list("pk", flat=True))
+    requests = GenerationRequest.objects.select_for_update(skip_locked=True)
+    chosen = requests.filter(pk__in=users, user_id__in=held)
     rows = list(chosen.order_by("id").only(*_READ))
     sums: dict[DayKey, Usage] = defaultdict(Usage)
     for row in rows:

@@ -7,6 +7,7 @@ and tokens of answers. Knows people by key, and the groups that they are in.
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import BigIntegerField, Case, ExpressionWrapper, F, Q, Sum, TextField, When
 from django.db.models.fields.json import KT
@@ -120,9 +121,18 @@ def _quota(limit: int, user_id: int, now: datetime) -> Quota:
 
 _PROMPT = F("prompt_tokens") - F("cached_tokens")
 _COMPUTED = ExpressionWrapper(_PROMPT + F("completion_tokens"), BigIntegerField())
-# A prompt that no worker has counted yet has no more tokens than characters.
+
+
+class _Bytes(Length):
+    """Of a text in the database's encoding; in SQLite JSON is ASCII anyway."""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="OCTET_LENGTH", **context)
+
+
+# A prompt that no worker has counted yet has no more tokens than bytes.
 _PROMPT_AT_MOST = Case(
-    When(prompt_tokens=0, then=Length(Cast("messages", TextField()))),
+    When(prompt_tokens=0, then=_Bytes(Cast("messages", TextField()))),
     default=_PROMPT,
     output_field=BigIntegerField(),
 )

@@ -104,7 +104,6 @@ def finish(worker: WorkerNode, ending: Ending) -> GenerationRequest | None:
         held = _held(worker, ending.progress)
         if held is None:
             return None
-        held.worker = worker  # the same one, with what it says of itself
         _apply(held, ending.progress)
         end(held, ending.reason, ending.code, ending.detail)
         return held

@@ -18,6 +18,8 @@ from inference.queue.policy import locked_policy
 from inference.queue.workers import live_workers
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
+# As the column holds no more; whoever is moved to the front goes above everybody.
+MAX_PRIORITY = 2**15 - 1
 
 
 def move_to_front(public_id: str) -> GenerationRequest:
@@ -29,17 +31,14 @@ def move_to_front(public_id: str) -> GenerationRequest:
         highest = others.aggregate(highest=Max("priority"))["highest"]
         above = max(policy.top_priority, highest if highest is not None else 0)
         if request.priority <= above:
-            _give_priority(request, above + 1)
+            _give_priority(request, min(above + 1, MAX_PRIORITY))
         return request
 
 
 def set_priority(public_id: str, priority: int) -> GenerationRequest:
     """Higher goes first. Raises `NotFound`, `NotPossible`."""
     if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
-        raise NotPossible(
-            _("A priority must be between %(lowest)d and %(highest)d.")
-            % {"lowest": LOWEST_PRIORITY, "highest": HIGHEST_PRIORITY}
-        )
+        raise NotPossible(priority_sentence())
     with transaction.atomic():
         locked_policy()
         request = _waiting(public_id)
@@ -73,6 +72,12 @@ def let_worker_take(name: str, accepts: bool) -> WorkerNode:
         worker.accepts = accepts
         worker.save(update_fields=["accepts"])
         return worker
+
+
+def priority_sentence() -> str:
+    """For a priority that is out of bounds."""
+    sentence = _("A priority must be between %(lowest)d and %(highest)d.")
+    return sentence % {"lowest": LOWEST_PRIORITY, "highest": HIGHEST_PRIORITY}
 
 
 def _give_priority(request: GenerationRequest, priority: int) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import AsyncClient, Client
@@ -118,6 +119,8 @@ async def test_the_export_streams_what_is_filtered(
     response: Any = await async_client.get(EXPORT, {"rating__exact": "-1"})
     assert response.is_async and "feedback.jsonl" in response["Content-Disposition"]
     (line,) = lines(b"".join([piece async for piece in response]))
+    entry = await LogEntry.objects.aget()
+    assert entry.change_message == "Exported as JSON lines."
     row = await Feedback.objects.aget(rating=-1)
     assert line == {
         "id": row.pk,

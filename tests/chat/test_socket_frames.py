@@ -284,7 +284,7 @@ async def test_aborting_what_is_over_tells_only_the_tab_that_asked(
 async def test_staff_who_may_steer_may_abort_anybodys_request_and_its_owner_is_told(
     alice: User, charlie: User, open_tab: OpenTab
 ) -> None:
-    await sync_to_async(allow)(charlie, "steer_queue")
+    await sync_to_async(allow)(charlie, "watch_queue", "steer_queue")
     hers, theirs = await open_tab(alice), await open_tab(charlie)
     accepted = await hers.send_message()
     await theirs.say(type="request.abort", request=accepted["request"])

@@ -1,13 +1,16 @@
 """Pruning: what goes, what stays counted, and that an interruption loses and doubles nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from io import StringIO
+from threading import Event
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
 from inference import conf
 from inference.database import WorkerDatabase
@@ -211,3 +214,27 @@ def test_a_guest_takes_what_was_pruned_along_into_an_account() -> None:
 
 def _day(ago: int) -> date:
     return today() - timedelta(days=ago)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one lock for all")
+def test_people_who_are_being_worked_with_are_left_for_the_next_time() -> None:
+    busy, idle = a_user(), a_user()
+    ended(busy, 100)
+    ended(idle, 100)
+    locked, done = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(get_user_model().objects.select_for_update().filter(pk=busy.pk))
+            locked.set()
+            done.wait(20)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(hold)
+        assert locked.wait(10)
+        assert sum(pruning.prune(90)) == 1
+        done.set()
+    assert GenerationRequest.objects.get().user == busy
+    assert sum(pruning.prune(90)) == 1

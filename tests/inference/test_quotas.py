@@ -169,3 +169,12 @@ def test_several_submits_at_once_cannot_take_the_same_tokens() -> None:
     assert sum(taken) <= 100_000
     rows = GenerationRequest.objects.filter(user=user)
     assert rows.count() == sum(1 for one in taken if one)
+
+
+def test_a_prompt_that_no_worker_has_counted_is_held_with_a_token_for_each_byte() -> None:
+    """As a tokenizer that knows no word of it would make: several for one character."""
+    limits(daily_tokens_members=2000, max_new_tokens=10)
+    user = a_user()
+    a_request(user, text="😀" * 300)
+    quota = quota_today(user.pk, Group.MEMBERS)
+    assert quota is not None and quota.held >= 4 * 300

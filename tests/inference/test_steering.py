@@ -105,3 +105,9 @@ def test_a_change_of_the_policy_keeps_what_others_changed_and_is_told_after_the_
         policy_changed.disconnect(hear)
     assert told == [(3, "Back at six")]
     assert current_policy().max_waiting == 7
+
+
+def test_the_front_is_never_further_than_the_column_reaches(worker: WorkerNode) -> None:
+    a_policy(priority_staff=2**15 - 1, max_running=1, max_waiting=10)
+    request = a_request(group=Group.GUESTS)
+    assert steering.move_to_front(str(request.public_id)).priority == 2**15 - 1

@@ -171,3 +171,15 @@ def test_the_form_of_all_limits_changes_only_what_was_changed_in_it(admin_client
     admin_client.post("/admin/inference/queuepolicy/1/change/", {**fields, "max_running": 3})
     assert (current_policy().max_running, current_policy().max_waiting) == (3, 4)
     assert LogEntry.objects.count() == 1
+
+
+def test_priorities_of_kinds_of_people_have_bounds(admin_client: Client) -> None:
+    a_policy()
+    page = admin_client.get("/admin/inference/queuepolicy/1/change/")
+    fields = dict(page.context["adminform"].form.initial)
+    fields.pop("paused")
+    answer = admin_client.post(
+        "/admin/inference/queuepolicy/1/change/", {**fields, "priority_staff": 101}
+    )
+    assert "A priority must be between -100 and 100." in answer.text
+    assert current_policy().priority_staff == 2

@@ -90,6 +90,23 @@ async def test_who_asks_is_told_before_the_next_second() -> None:
     feed.leave(ear)
 
 
+async def test_a_page_hears_something_every_few_seconds_though_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read(sample: int | None) -> Reading:
+        return {"requests": {}, "workers": {}}, 1, []
+
+    ear, feed = Ear(), MonitorFeed(read, seconds=60)
+    feed.join(ear)
+    await ear.until(1)
+    await feed.look()
+    assert ear.kinds == ["state"]
+    monkeypatch.setattr("inference.monitor.feed.QUIET_SECONDS", 0.0)
+    await feed.look()
+    feed.leave(ear)
+    assert ear.kinds == ["state", "update"]
+
+
 async def test_a_database_that_is_away_is_told_and_everything_comes_when_it_is_back() -> None:
     source, ear = Source(), Ear()
     feed = MonitorFeed(source.read)

@@ -47,8 +47,8 @@ def test_who_waits_is_listed_in_the_order_of_the_claims(worker: WorkerNode) -> N
     held = {key: row.get("held_back") for key, row in state["requests"].items()}
     assert held == {
         str(first.public_id): None,  # it runs
-        str(second.public_id): True,  # ann may run one
-        str(third.public_id): False,
+        str(second.public_id): "share",  # ann may run one
+        str(third.public_id): "",
     }
     assert state["totals"]["waiting"] == 2
     assert state["totals"]["running"] == 1

@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chatsite.chat.admin.figures_only import FiguresOnly
+from chatsite.chat.feedback import figures_of
 from chatsite.chat.feedback_export import FIELDS, line_of
 from chatsite.chat.models import Feedback
 from inference import conf
@@ -47,8 +51,8 @@ class FeedbackAdmin(FiguresOnly, _FeedbackAdmin):
         return rows if _shows_texts(request) else rows.defer("prompt", "answer")
 
     def get_fields(self, request: HttpRequest, obj: Feedback | None = None) -> Any:
-        fields = ["user", "rating", "comment", "model", "finish", "request_id", "params"]
-        texts = ["prompt", "answer"] if _shows_texts(request) else []
+        fields = ["user", "rating", "comment", "model", "finish", "request_id"]
+        texts = ["params", "prompt", "answer"] if _shows_texts(request) else ["sampling"]
         return [*fields, *texts, "created_at", "updated_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Feedback | None = None) -> Any:
@@ -57,6 +61,10 @@ class FeedbackAdmin(FiguresOnly, _FeedbackAdmin):
     @admin.display(description=_("finish reason"), ordering="_finish")
     def finish(self, row: Any) -> str:
         return str(row._finish)
+
+    @admin.display(description=_("sampling params"))
+    def sampling(self, row: Feedback) -> str:
+        return ", ".join(f"{name}={value}" for name, value in figures_of(row.params).items())
 
     @admin.display(description=_("comment"), boolean=True)
     def has_comment(self, row: Feedback) -> bool:
@@ -82,10 +90,22 @@ class FeedbackAdmin(FiguresOnly, _FeedbackAdmin):
             rows = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
             raise BadRequest("There is no such filter.") from None
+        self._note_export(request)
         response = StreamingHttpResponse(_lines(rows), content_type="application/jsonl")
         response["Content-Disposition"] = 'attachment; filename="feedback.jsonl"'
         response["Cache-Control"] = "no-store"
         return response
+
+    def _note_export(self, request: HttpRequest) -> None:
+        """Into the log of the admin: with `CHATSITE_FEEDBACK=texts` there are texts in it."""
+        who: Any = request.user
+        LogEntry.objects.create(
+            user_id=who.pk,
+            content_type=ContentType.objects.get_for_model(Feedback),
+            object_repr=str(self.opts.verbose_name_plural),
+            action_flag=CHANGE,
+            change_message=gettext("Exported as JSON lines."),
+        )
 
 
 def _may_export(request: HttpRequest) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 # Of conversations, messages and feedback.
-_TEXTS = frozenset({"title", "text", "prompt", "answer"})
+_TEXTS = frozenset({"title", "text", "prompt", "answer", "params"})
 
 
 class FiguresOnly:

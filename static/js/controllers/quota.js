@@ -2,6 +2,8 @@ import { getJson, HttpError } from "../helpers/http.js";
 import { part } from "../helpers/dom.js";
 import { quotaWords } from "../helpers/words.js";
 
+// Where the clock of this device is ahead of the server's, the reset seems over already.
+const SHORTEST_TIMER_MS = 60_000;
 const LONGEST_TIMER_MS = 24 * 3600 * 1000;
 
 /** What is left of today's tokens, below the message field. Hidden for people without a quota. */
@@ -60,7 +62,7 @@ export class QuotaController {
     clearTimeout(this.#timer);
     if (quota) {
       const left = new Date(quota.resets_at) - Date.now();
-      const wait = Math.min(LONGEST_TIMER_MS, Math.max(1_000, left + 1_000));
+      const wait = Math.min(LONGEST_TIMER_MS, Math.max(SHORTEST_TIMER_MS, left + 1_000));
       this.#timer = setTimeout(() => this.#refresh(), wait);
     }
   }

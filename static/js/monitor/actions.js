@@ -1,4 +1,4 @@
-import { setText } from "./format.js";
+import { setText, words } from "./format.js";
 
 const TIMEOUT_MS = 15_000;
 
@@ -36,11 +36,22 @@ export class Actions {
         body: new URLSearchParams(fields),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      const answer = await response.json();
       this.#done();
-      return { ok: response.ok, ...answer };
+      return { ok: response.ok, ...(await sentenceOf(response)) };
     } catch {
       return { ok: false, detail: gettext("That did not reach the server. Try again.") };
     }
   }
+}
+
+/** What an action answers; of a page that came instead, what that means. */
+async function sentenceOf(response) {
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    return response.json();
+  }
+  if (response.redirected || response.status === 403) {
+    return { ok: false, detail: gettext("You are signed out. Sign in again.") };
+  }
+  const sentence = gettext("The server could not do it (error %(status)s). Try again.");
+  return { ok: false, detail: words(sentence, { status: response.status }) };
 }

@@ -29,7 +29,11 @@ const requests = new RequestRows(root, state, page.history, {
     }
   },
   front: (row) => actions.act(`requests/${row.id}/front/`),
-  priority: (row, priority) => actions.act(`requests/${row.id}/priority/`, { priority }),
+  priority: (row, wanted) => {
+    const { lowest, highest } = page.priorities;
+    const priority = Math.min(highest, Math.max(lowest, wanted));
+    actions.act(`requests/${row.id}/priority/`, { priority });
+  },
 });
 const workers = new WorkerRows(root, state, {
   drain: (worker) => actions.act(`workers/${encodeURIComponent(worker.name)}/drain/`),
@@ -65,7 +69,9 @@ async function loadCharts() {
   try {
     const response = await fetch(`${page.base}samples/?minutes=${minutes}`);
     const { samples } = await response.json();
-    charts.replace(samples, minutes * 60);
+    if (minutes === Number(range.value)) {
+      charts.replace(samples, minutes * 60);
+    }
   } catch {
     // The next connection loads them again.
   }

@@ -92,7 +92,9 @@ function withHoles(points) {
   const usual = [...steps].sort((one, other) => one - other)[Math.floor(steps.length / 2)] ?? 0;
   return points.flatMap((point, index) => {
     const before = points[index - 1];
-    const isHole = before && point.at - before.at > GAP_FACTOR * usual;
+    // Points of a long range are further apart than those that came since.
+    const step = Math.max(usual, steps[index - 2] ?? 0);
+    const isHole = before && point.at - before.at > GAP_FACTOR * step;
     return isHole ? [{ at: before.at + usual }, point] : [point];
   });
 }

@@ -7,6 +7,11 @@ const GROUPS = {
   guests: () => gettext("guest"),
 };
 
+const HELD_BACK = {
+  share: () => gettext("after own answers"),
+  suspect: () => gettext("alone, later"),
+};
+
 /**
  * The two tables of requests. `history` is an address, or '' for whoever may not see it; `on` has
  * `abort`, `front` and `priority`, each called with a row.
@@ -90,15 +95,18 @@ export class RequestRows {
     set(row, "position", count(item.position));
     set(row, "priority", count(item.priority));
     set(row, "waited", duration(this.#state.now() - item.submitted_at));
-    set(row, "eta", item.held_back ? gettext("after own answers") : range(item.eta));
+    set(row, "eta", HELD_BACK[item.held_back]?.() ?? range(item.eta));
     disable(row, "front", this.#whyNotFront(item));
     label(row, "raise", gettext("Raise the priority of %(user)s"), item);
     label(row, "lower", gettext("Lower the priority of %(user)s"), item);
   }
 
   #whyNotFront(item) {
-    if (item.held_back) {
+    if (item.held_back === "share") {
       return gettext("This person runs as many answers as one may; it starts after these.");
+    }
+    if (item.held_back === "suspect") {
+      return gettext("An engine died on it, so it starts after the one that runs alone now.");
     }
     return item.position === 1 ? gettext("It is the next one already.") : "";
   }

@@ -1,7 +1,7 @@
 import { Backoff } from "../models/backoff.js";
 
 const OPEN_TIMEOUT_MS = 10_000;
-// The server says something each second or two; a frame of workers' heartbeats at least.
+// The server says something every five seconds at least.
 const SILENCE_MS = 15_000;
 const SIGNED_OUT = 4401;
 const FORBIDDEN = 4403;
