@@ -28,6 +28,8 @@ from inference.engine.torch_script import in_torch_script
 logger = logging.getLogger(__name__)
 
 # Which of its experts a token takes is not the same in every step: nothing to record.
+# PyTorch's compiler has been seen to fail once with an error of its own, and not the next time.
+TRIES = 2
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -126,16 +128,26 @@ def record_step(model: PreTrainedModel, attention: PackedAttention) -> RecordedS
     packed_by_us = attention.make_step is PackedStep
     if model.device.type != "cpu" or experts or not keeps_rows(model) or not packed_by_us:
         return None
-    try:
-        recorded = RecordedStep(model, attention)
-        trials = [trial for trial in TRIALS if trial.fits(attention.memory)]
-        if all(_answers_alike(recorded, model, attention, trial) for trial in trials):
-            return recorded
-        logger.warning("A recorded step answers differently; none is used.")
-    except Exception as error:  # whatever tracing says: the model runs without it as well
-        logger.info("Steps of this model are not recorded: %s", error)
-    finally:
-        attention.step = None
+    failure: Exception | None = None
+    for _ in range(TRIES):
+        try:
+            return _proven(RecordedStep(model, attention), model, attention)
+        except Exception as error:  # whatever tracing says: the model runs without it as well
+            failure = error
+        finally:
+            attention.step = None
+    logger.info("Steps of this model are not recorded: %s", failure)
+    return None
+
+
+def _proven(
+    recorded: RecordedStep, model: PreTrainedModel, attention: PackedAttention
+) -> RecordedStep | None:
+    """The recording, if it answers steps of every kind as the modules do."""
+    trials = [trial for trial in TRIALS if trial.fits(attention.memory)]
+    if all(_answers_alike(recorded, model, attention, trial) for trial in trials):
+        return recorded
+    logger.warning("A recorded step answers differently; none is used.")
     return None
 
 
