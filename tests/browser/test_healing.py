@@ -7,14 +7,11 @@ from tests.faults.wire_faults import FAULTS, Fault, stored_text
 from tests.support.redis_server import RedisServer
 from tests.support.site import Site
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
-
-
 # Over the socket all are tried each time (tests/faults/test_lost_events.py).
-SOME = [pytest.param(fault, marks=pytest.mark.long) for fault in FAULTS[:-1]] + FAULTS[-1:]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.long]
 
 
-@pytest.mark.parametrize("fault", SOME)
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_an_answer_is_whole_although_its_end_was_lost(
     fragile_site: Site, redis: RedisServer, visit: Visit, fault: Fault
 ) -> None:

@@ -131,9 +131,17 @@ function series([_key, label, variable, digits], color) {
     label: label(),
     stroke: color(variable),
     width: 2,
-    points: { show: false },
+    points: { show: true, size: 4, filter: lonely },
     value: (_chart, value) => (value === null || value === undefined ? "–" : count(value, digits)),
   };
+}
+
+/** Where no line shows a value: with nothing before it and nothing after. */
+function lonely(chart, index) {
+  const values = chart.data[index];
+  const isNone = (value) => value === null || value === undefined;
+  const isLonely = (value, at) => !isNone(value) && isNone(values[at - 1]) && isNone(values[at + 1]);
+  return values.flatMap((value, at) => (isLonely(value, at) ? [at] : []));
 }
 
 function clock(_chart, ticks) {
