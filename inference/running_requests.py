@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from inference import conf
-from inference.backends.base import Generation
+from inference.backends.base import Generation, Started, TextDelta
 from inference.engine.sampling_params import SamplingParams
 from inference.messages import Context, MessageDelta, RequestRunning
 from inference.models import GenerationRequest
@@ -75,6 +75,13 @@ class RunningRequest:
     def started(self) -> RequestRunning:
         return RequestRunning(self.public_id, self.attempt)
 
+    def begun(self, event: Started) -> None:
+        """The backend has its place and its prompt."""
+        self.prompt_tokens, self.cached_tokens = event.prompt_tokens, event.cached_tokens
+        self.slot = event.slot
+        self.truncated = self.truncated or event.truncated
+        self.changed = True
+
     def append(self, text: str, token_ids: list[int]) -> MessageDelta | None:
         """Adds what a step brought; the delta to publish, or None while the text is held back."""
         self.token_ids.extend(token_ids)
@@ -128,6 +135,22 @@ class RunningRequests:
 
     def by_tag(self, tag: str) -> RunningRequest | None:
         return self._by_tag.get(tag)
+
+    def answering(self, tag: str) -> RunningRequest | None:
+        """None too for one whose end is on its way: nothing more is heard of it."""
+        request = self.by_tag(tag)
+        return None if request is None or request.ending else request
+
+    def heard(self, event: Started | TextDelta) -> tuple[str, MessageDelta] | None:
+        """Notes what the backend says of a request; the delta to publish, and to which group."""
+        request = self.answering(event.request_id)
+        if request is None:
+            return None
+        if isinstance(event, Started):
+            request.begun(event)
+            return None
+        delta = request.append(event.text, event.token_ids)
+        return None if delta is None else (request.reply_group, delta)
 
     def by_public_id(self, public_id: str) -> RunningRequest | None:
         return next((one for one in self if one.public_id == public_id), None)

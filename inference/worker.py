@@ -10,6 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from inference import conf
 from inference.backends.base import (
@@ -31,7 +32,7 @@ from inference.liveness import own_identity
 from inference.loops import Step, forever, insist, or_without
 from inference.metrics import EngineMeter
 from inference.models import GenerationRequest, WorkerNode, finished_event
-from inference.publishers import Addressed, Publisher
+from inference.publishers import Publisher
 from inference.queue import running as leases
 from inference.queue import workers
 from inference.queue.claiming import claim
@@ -170,13 +171,10 @@ class InferenceWorker:
         await self.handle(events)
 
     async def handle(self, events: Sequence[BackendEvent]) -> None:
-        news: list[Addressed] = []
-        for event in events:
-            if isinstance(event, TextDelta):
-                news.extend(self._text(event))
-            elif isinstance(event, Started):
-                self._started(event)
-        await self.publisher.publish(news)
+        heard = [
+            self.running.heard(event) for event in events if isinstance(event, Started | TextDelta)
+        ]
+        await self.publisher.publish([news for news in heard if news is not None])
         for event in events:
             await self._handle_other(event)
 
@@ -229,22 +227,6 @@ class InferenceWorker:
             logger.exception("The backend refused request %s.", request.public_id)
             self._end(request, "failed", "engine_error", str(error))
 
-    def _text(self, event: TextDelta) -> list[Addressed]:
-        request = self.running.by_tag(event.request_id)
-        if request is None or request.ending:
-            return []
-        delta = request.append(event.text, event.token_ids)
-        return [] if delta is None else [(request.reply_group, delta)]
-
-    def _started(self, event: Started) -> None:
-        request = self.running.by_tag(event.request_id)
-        if request is not None:
-            request.prompt_tokens = event.prompt_tokens
-            request.cached_tokens = event.cached_tokens
-            request.slot = event.slot
-            request.changed = True
-            request.truncated = request.truncated or event.truncated
-
     async def _handle_other(self, event: BackendEvent) -> None:
         if isinstance(event, Finished):
             self._end_by_tag(event.request_id, event.finish_reason)
@@ -259,8 +241,8 @@ class InferenceWorker:
             await insist(lambda: self._become_ready(info))
 
     def _end_by_tag(self, tag: str, reason: str, code: str = "", detail: str = "") -> None:
-        request = self.running.by_tag(tag)
-        if request is not None and not request.ending:
+        request = self.running.answering(tag)
+        if request is not None:
             self._end(request, reason, code, detail)
 
     def _end(self, request: RunningRequest, reason: str, code: str = "", detail: str = "") -> None:
@@ -307,18 +289,7 @@ class InferenceWorker:
         await self.publisher.publish(over)
 
     async def _become_ready(self, info: BackendInfo) -> None:
-        await self._report(
-            state=NodeState.READY,
-            detail="",
-            model=info.model,
-            engine=info.engine,
-            device=info.device,
-            dtype=info.dtype,
-            slots=info.slots,
-            max_model_len=info.max_model_len,
-            runner=info.runner,
-            vocabulary=info.vocabulary,
-        )
+        await self._report(state=NodeState.READY, detail="", **asdict(info))
         self._accepting = True
         self.wake()
 

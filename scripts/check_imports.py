@@ -45,7 +45,16 @@ RULES = (
         among=("inference",),
         only=tuple(
             f"inference.{name}"
-            for name in ("queue", "messages", "conf", "models", "errors", "telemetry", "apps")
+            for name in (
+                "queue",
+                "messages",
+                "doorbell",
+                "conf",
+                "models",
+                "errors",
+                "telemetry",
+                "apps",
+            )
         ),
         # The one place that puts the rooms together: the application for every server and worker.
         besides=("chatsite.asgi",),

@@ -1,17 +1,12 @@
 """Deletes conversations, and ends what is still being written in them."""
 
-import logging
-
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import transaction
 
 from chatsite.accounts.sessions import lock_user
 from chatsite.chat.models import Conversation, Message
-from inference.messages import INFERENCE_CHANNEL, doorbell_abort
+from inference.doorbell import ring
+from inference.messages import doorbell_abort
 from inference.queue import NotFound, abort
-
-logger = logging.getLogger(__name__)
 
 
 def delete_conversation(conversation: Conversation) -> None:
@@ -25,7 +20,7 @@ def delete_conversation(conversation: Conversation) -> None:
         aborted = _abort_answers(locked)
         locked.delete()
     for request_id in aborted:
-        _ring(request_id)
+        ring(doorbell_abort(request_id))
 
 
 def _abort_answers(conversation: Conversation) -> list[str]:
@@ -40,11 +35,3 @@ def _abort_answers(conversation: Conversation) -> list[str]:
             continue
         aborted.append(request_id)
     return aborted
-
-
-def _ring(request_id: str) -> None:
-    try:
-        async_to_sync(get_channel_layer().send)(INFERENCE_CHANNEL, doorbell_abort(request_id))
-    except Exception:
-        # The worker sees the flag on its next look at the row.
-        logger.exception("The doorbell for an abort could not be rung.")

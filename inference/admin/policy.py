@@ -7,10 +7,10 @@ from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
 
-from inference.admin.policy_forms import PolicyForm
 from inference.doorbell import ring
 from inference.messages import doorbell_changed
 from inference.models import QueuePolicy
+from inference.policy_forms import PolicyForm
 from inference.queue.policy import current_policy
 from inference.queue.steering import change_policy
 

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from inference.admin.policy_forms import LimitsForm, NoticeForm
 from inference.admin.read_only import ReadOnlyAdmin
 from inference.models import Queue
 from inference.monitor import actions
 from inference.monitor.access import may_steer, may_watch
 from inference.monitor.routing import SOCKET_PATH
+from inference.policy_forms import LimitsForm, NoticeForm
 from inference.queue.policy import current_policy
 from inference.queue.samples import samples_of
 from inference.queue.steering import HIGHEST_PRIORITY, LOWEST_PRIORITY

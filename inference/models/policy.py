@@ -4,6 +4,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+# The limits that staff change most: they are on the live page.
+LIMITS = (
+    *("max_running", "max_waiting", "max_running_per_user", "max_waiting_per_user"),
+    *("max_new_tokens", "order"),
+    *("daily_tokens_staff", "daily_tokens_members", "daily_tokens_guests"),
+)
+
 
 class QueuePolicy(models.Model):
     """The one row of limits, edited in the admin and applied live. Zero means no limit, except for

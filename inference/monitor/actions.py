@@ -12,12 +12,12 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from inference.admin.policy_forms import LimitsForm, NoticeForm, PolicyForm
 from inference.doorbell import ring, tell_ended
 from inference.errors import NotFound, NotPossible
 from inference.messages import doorbell_abort, doorbell_changed
 from inference.models import GenerationRequest
 from inference.monitor.access import may_steer
+from inference.policy_forms import LimitsForm, NoticeForm, PolicyForm
 from inference.queue import abort, snapshot, steering
 from inference.queue.policy import current_policy
 
@@ -83,15 +83,13 @@ def resume(request: HttpRequest) -> JsonResponse:
 
 @steers
 def drain_worker(request: HttpRequest, name: str) -> JsonResponse:
-    worker = steering.let_worker_take(name, False)
-    _note(request, worker, _("Drained: it takes nothing new."))
+    _note(request, steering.let_worker_take(name, False), _("Drained: it takes nothing new."))
     return _changed(_("It finishes what it runs and takes nothing new."))
 
 
 @steers
 def undrain_worker(request: HttpRequest, name: str) -> JsonResponse:
-    worker = steering.let_worker_take(name, True)
-    _note(request, worker, _("Takes requests again."))
+    _note(request, steering.let_worker_take(name, True), _("Takes requests again."))
     return _changed(_("It takes requests again."))
 
 

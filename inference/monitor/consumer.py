@@ -34,7 +34,8 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._feed: MonitorFeed | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._guard: asyncio.Task[None] | None = None
         self._frames: asyncio.Queue[str] = asyncio.Queue()
         self._on_the_way = 0
         self._missed = False
@@ -62,10 +63,8 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
         if await self._may_watch():
             self._feed = feed()
             self._feed.join(self._hear)
-            self._tasks = [
-                asyncio.create_task(self._send_for_ever()),
-                asyncio.create_task(self._look_at_rights()),
-            ]
+            self._sender = asyncio.create_task(self._send_for_ever())
+            self._guard = asyncio.create_task(self._look_at_rights())
 
     async def disconnect(self, code: int) -> None:
         self._let_go()
@@ -127,7 +126,10 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
         return False
 
     async def _end(self, code: int) -> None:
+        """Closes, and sends nothing after it, nor what is still to go out."""
         self._leave_feed()
+        if self._sender is not None:
+            self._sender.cancel()
         await self.close(code=code)
 
     def _leave_feed(self) -> None:
@@ -137,8 +139,9 @@ class QueueMonitorConsumer(AsyncWebsocketConsumer):
 
     def _let_go(self) -> None:
         self._leave_feed()
-        for task in self._tasks:
-            task.cancel()
+        for task in (self._sender, self._guard):
+            if task is not None:
+                task.cancel()
 
 
 def _type_of(text: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Min
 
 from inference.models import QueuePolicy, WorkerNode
+from inference.models.policy import LIMITS
 from inference.queue.ordering import running_requests, waiting_requests
 from inference.queue.places import places
 from inference.queue.policy import current_policy
@@ -21,19 +22,8 @@ Row = dict[str, Any]
 
 # Of those who wait, the first ones are shown; the others are counted.
 SHOWN = 200
-POLICY_FIELDS = (
-    "max_running",
-    "max_waiting",
-    "max_running_per_user",
-    "max_waiting_per_user",
-    "max_new_tokens",
-    "order",
-    "daily_tokens_staff",
-    "daily_tokens_members",
-    "daily_tokens_guests",
-    "paused",
-    "notice",
-)
+# Of the policy: the limits that its form changes, and what has buttons of its own.
+POLICY_FIELDS = (*LIMITS, "paused", "notice")
 _TIMES = ("submitted_at", "claimed_at", "running_since", "first_token_at")
 _COLUMNS = (
     *("public_id", "user_id", "user__username", "group", "state", "priority", "model"),

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from inference.models import QueuePolicy
+from inference.models.policy import LIMITS
 from inference.queue.steering import HIGHEST_PRIORITY, LOWEST_PRIORITY, priority_sentence
 
 if TYPE_CHECKING:
@@ -40,17 +41,7 @@ class LimitsForm(PolicyForm):
     """The limits on the live page."""
 
     class Meta(PolicyForm.Meta):
-        fields = (  # type: ignore[assignment]
-            "max_running",
-            "max_waiting",
-            "max_running_per_user",
-            "max_waiting_per_user",
-            "max_new_tokens",
-            "order",
-            "daily_tokens_staff",
-            "daily_tokens_members",
-            "daily_tokens_guests",
-        )
+        fields = LIMITS  # type: ignore[assignment]
 
 
 class NoticeForm(PolicyForm):
